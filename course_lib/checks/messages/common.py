@@ -1,0 +1,51 @@
+"""Sentences that any exercise may need; an exercise's own messages stand in its module's file."""
+
+from course_lib.checks.verdict import Message
+
+MESSAGES = {
+    "inputs": Message(
+        "The function leaves its inputs as they were.",
+        "An in-place operation (a name ending in `_`, `x -= ...`, `x[...] = ...`) also changes the "
+        "caller's data, because a tensor is passed by reference.",
+        "Find the line that writes into an argument; work on a new tensor instead.",
+    ),
+    "random state": Message(
+        "The global random state is the same after the call as before it.",
+        "`torch.manual_seed`, `np.random.seed`, `torch.randperm(n)` and the like use one global "
+        "generator, so calling this function would silently change every later random number.",
+        "Make a generator of your own from the seed, and draw from that one.",
+    ),
+    "gradient mode": Message(
+        "Gradients are switched on again after the call, if they were on before.",
+        "`torch.set_grad_enabled(False)` stays in force until somebody undoes it; a `with` block "
+        "undoes it by itself.",
+        "Put the forward passes into a `with` block.",
+    ),
+    "library": Message(
+        "The answer is your own code.",
+        "It calls the library's own version of this very exercise. In your projects that is the "
+        "thing to do; here you would miss the idea.",
+        "Write the function yourself. The rest of the library, torch and scikit-learn are welcome.",
+    ),
+    "not plain": Message(
+        "The function returns what the exercise asks for: numbers, tensors, arrays, lists.",
+        "Perhaps another object was returned than the one computed, or nothing (a missing `return`).",
+        "Print what your function returns, and its type.",
+    ),
+    "type": Message(
+        "The function returns a value of the kind the exercise names.",
+        "Perhaps the `return` is missing, or returns an intermediate value.",
+        "Print what your function returns, its type and its shape, next to the signature.",
+    ),
+    "shape": Message(
+        "The result has the shape the signature gives.",
+        "Perhaps an axis was summed away, kept, or swapped with another.",
+        "Print the shape after each line of your function.",
+    ),
+    "not finite": Message(
+        "Every number in the result is finite.",
+        "A NaN or an infinity usually comes from a division by zero, the logarithm of zero, or the "
+        "variance of a single value.",
+        "Find the first line after which `torch.isfinite(x).all()` is False.",
+    ),
+}

@@ -1,0 +1,74 @@
+"""From an exercise's name to a verdict: the judge asks, somebody answers, in plain data."""
+
+import secrets
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from course_lib.checks import wire
+from course_lib.checks.answer import random_state_kept, reply
+from course_lib.checks.exercises import EXERCISES
+from course_lib.checks.verdict import CodeRaised, NotAttempted, NotYet, Verdict, messages_of
+
+Channel = Callable[[bytes], bytes]
+Ask = Callable[[dict], dict]
+
+
+def judge(exercise: str, channel: Channel, *, seed: int | None = None, hard: bool = False) -> Verdict:
+    """Judge one exercise over a channel to the learner's side.
+
+    Parameters
+    ----------
+    exercise
+        Its id, such as ``"freeze"``.
+    channel
+        Takes a question and returns the answer, both as `wire` bytes: `reply` in this process, or
+        a process apart.
+    seed
+        Draws the random inputs; None takes a fresh one.
+    hard
+        The hidden tests: the same judge with more rounds, other shapes and hostile cases.
+    """
+    row = EXERCISES[exercise]
+    ask_judge = getattr(import_module(f"course_lib.checks.judges.{row.section}"), exercise)
+    rng = torch.Generator().manual_seed(secrets.randbits(48) if seed is None else seed)
+
+    def ask(inputs: dict) -> dict:
+        answer = wire.decode(channel(wire.encode({"exercise": exercise, "inputs": inputs})))
+        return answer if isinstance(answer, dict) else {"not plain": "an answer that is not a dict"}
+
+    try:
+        with random_state_kept():
+            ask_judge(ask, rng, hard)
+    except NotAttempted as stub:
+        return Verdict(exercise, "not attempted", next_step=str(stub))
+    except NotYet as found:
+        message = messages_of(exercise)[found.key]
+        texts = [text.format(**found.fields) for text in message]
+        return Verdict(
+            exercise, "not yet", found.key, texts[0], found.expected, found.seen, *texts[1:]
+        )
+    except CodeRaised as stop:
+        raised = stop.raised
+        return Verdict(
+            exercise,
+            "raised",
+            key="raised",
+            seen=f"{raised['type']}: {raised['message']}",
+            next_step="Read the last of your lines first; print the values it uses.",
+            lines=raised["lines"],
+        )
+    except wire.NotPlain as problem:
+        message = messages_of(exercise)["not plain"]
+        return Verdict(
+            exercise, "not yet", "not plain", message.property, "plain data", str(problem),
+            message.misconception, message.next_step,
+        )  # fmt: skip
+    return Verdict(exercise, "correct")
+
+
+def in_process(namespace: dict[str, Any]) -> Channel:
+    """The channel of a notebook: both sides in this process, still over the codec."""
+    return lambda question: reply(namespace, question)
