@@ -1,0 +1,270 @@
+"""Printed glyphs of many scripts: the source task, rendered from the fonts matplotlib ships.
+
+A class is one character; its images are that character in several fonts, each scaled to a 24-pixel
+box in a 32 × 32 frame, white on black. Three things never enter the source classes: digits and
+numbers of any script (the target task is handwritten digits), six whole scripts (the few-shot
+task), and characters that differ from another class by an accent, a dot or a bar alone.
+"""
+
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import matplotlib
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.ft2font import FT2Font
+from PIL import Image, ImageFont, features
+from torch import Generator, Tensor
+from tqdm.auto import tqdm
+
+from course_lib.data.imageset import ImageSet
+from course_lib.home import folder, write_atomically
+
+FRAME, BOX = 32, 24  # pixels
+RENDERING = 1  # raise it whenever a change below changes a pixel or a class
+
+TRAIN_FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-BoldOblique"),
+    *("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique"),
+    *("DejaVuSansMono-BoldOblique", "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic"),
+    *("DejaVuSerif-BoldItalic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralBolIta"),
+)
+VAL_FONTS = ("DejaVuSans-Oblique", "STIXGeneralItalic")
+REFERENCE_FONTS = ("DejaVuSans", "DejaVuSans-Bold")  # have every class: decide what looks alike
+
+# What Unicode's character names begin with -> the script.
+SOURCE_SCRIPTS = {
+    "LATIN": "Latin",
+    "GREEK": "Greek",
+    "CYRILLIC": "Cyrillic",
+    "COPTIC": "Coptic",
+    "ARABIC": "Arabic",
+    "OGHAM": "Ogham",
+    "LISU": "Lisu",
+    "CANADIAN SYLLABICS": "Canadian syllabics",
+    "OLD ITALIC": "Old Italic",
+}
+HELD_OUT_SCRIPTS = {
+    "GEORGIAN": "Georgian",
+    "HEBREW": "Hebrew",
+    "ARMENIAN": "Armenian",
+    "TIFINAGH": "Tifinagh",
+    "NKO": "N'Ko",
+    "LAO": "Lao",
+}
+SYMBOL = "symbol"
+MAX_CORRELATION = 0.93  # of two classes' shapes, on 16 × 16 pixels
+
+
+def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
+    """Return one split of the printed glyphs.
+
+    Parameters
+    ----------
+    split : {"train", "val", "held_out"}
+        ``train``: the source classes in fourteen fonts. ``val``: the same classes, so the same
+        labels, in two other fonts (a class that neither font has is absent). ``held_out``: six
+        scripts of which no character is a source class, in all sixteen fonts.
+    scripts : iterable of str, optional
+        Only the classes of these scripts, such as ``("Georgian", "Lao")``, labelled from 0.
+        Rendered on the spot, without the cache.
+
+    Returns
+    -------
+    ImageSet
+        Images (N, 1, 32, 32); images of a class differ in their font.
+
+    Raises
+    ------
+    ValueError
+        Unknown split or script.
+    CourseError
+        The cache folder cannot be written.
+    """
+    held_out = split == "held_out"
+    fonts = {"train": TRAIN_FONTS, "val": VAL_FONTS, "held_out": TRAIN_FONTS + VAL_FONTS}.get(split)
+    if fonts is None:
+        raise ValueError(f"There is no split {split!r} of the glyphs: use train, val or held_out.")
+    characters = class_characters()[held_out]
+    if scripts is None:
+        pixels, labels = _cached(split, characters, fonts)
+    else:
+        scripts = (scripts,) if isinstance(scripts, str) else tuple(scripts)
+        known = {script_of(unicodedata.name(c)): None for c in characters}
+        if not scripts or set(scripts) - set(known):
+            raise ValueError(f"scripts must be among {', '.join(known)}; got {scripts!r}.")
+        characters = [c for c in characters if script_of(unicodedata.name(c)) in scripts]
+        pixels, labels = _render_all(characters, fonts)
+    images = torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
+    return ImageSet(images, torch.from_numpy(labels), tuple(map(unicodedata.name, characters)))
+
+
+def script_of(name: str) -> str:
+    """Return the script of a class from its name: ``"GEORGIAN LETTER AN"`` → ``"Georgian"``."""
+    for prefix, script in (SOURCE_SCRIPTS | HELD_OUT_SCRIPTS).items():
+        if name.startswith(prefix + " "):
+            return script
+    return SYMBOL
+
+
+@cache
+def class_characters() -> tuple[list[str], list[str]]:
+    """Return the characters of the source classes and of the held-out classes, in label order.
+
+    A character is kept when its shape is new: in the same font, regular or bold, it correlates by
+    at most .93 (on 16 × 16 pixels) with every digit and every character kept before it. The
+    held-out scripts come last, so nothing in them looks like a source class.
+    """
+    digits, source, symbols, held_out = list("0123456789"), [], [], []
+    for character in map(chr, sorted(_coverage(REFERENCE_FONTS[0]))):
+        name, category = unicodedata.name(character, ""), unicodedata.category(character)
+        # A decomposition means an accent, or a variant of another character.
+        if " WITH " in name or unicodedata.decomposition(character):
+            continue
+        script = script_of(name)
+        if category in ("Lu", "Ll", "Lt", "Lo") and script != SYMBOL:
+            (held_out if script in HELD_OUT_SCRIPTS.values() else source).append(character)
+        elif category in ("Sm", "Sc", "So") and _is_common(character) and "BOX" not in name:
+            symbols.append(character)
+    kept: list[str] = []
+    shapes = np.empty((len(REFERENCE_FONTS), len(source + symbols + held_out) + 10, 256))
+    for character in [*digits, *source, *symbols, *held_out]:
+        images = [_render(_font(font), character) for font in REFERENCE_FONTS]
+        if any(image is None for image in images):
+            continue
+        small = np.stack(images).reshape(-1, 16, 2, 16, 2).mean((2, 4)).reshape(-1, 256, 1)
+        small -= small.mean(1, keepdims=True)
+        small /= np.linalg.norm(small, axis=1, keepdims=True)
+        if character in digits or (shapes[:, : len(kept)] @ small).max() <= MAX_CORRELATION:
+            shapes[:, len(kept)] = small[..., 0]
+            kept.append(character)
+    unseen = set(held_out)
+    return (
+        [c for c in kept if c not in unseen and c not in digits],
+        [c for c in kept if c in unseen],
+    )
+
+
+def _is_common(character: str) -> bool:
+    """Tell whether most fonts have it: this leaves out braille, game pieces and the like."""
+    return sum(ord(character) in _coverage(font) for font in TRAIN_FONTS) >= 10
+
+
+def _path(font: str) -> str:
+    return f"{matplotlib.get_data_path()}/fonts/ttf/{font}.ttf"
+
+
+@cache
+def _coverage(font: str) -> frozenset[int]:
+    return frozenset(FT2Font(_path(font)).get_charmap())
+
+
+@cache
+def _font(font: str) -> ImageFont.FreeTypeFont:
+    # Basic layout: the other engine is not there on every machine and would shape Arabic.
+    return ImageFont.truetype(_path(font), 64, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _render(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray | None:
+    """Draw a character, its longer side 24 pixels, centred; None if there is no ink."""
+    mask = font.getmask(character)
+    if mask.getbbox() is None:
+        return None
+    glyph = Image.frombytes("L", mask.size, bytes(mask)).crop(mask.getbbox())
+    scale = BOX / max(glyph.size)
+    width, height = (max(1, round(side * scale)) for side in glyph.size)
+    glyph = glyph.resize((width, height), Image.Resampling.BOX)
+    frame = Image.new("L", (FRAME, FRAME))
+    frame.paste(glyph, ((FRAME - width) // 2, (FRAME - height) // 2))
+    return np.asarray(frame)
+
+
+def _render_all(characters: Sequence[str], fonts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Render each character in each font that has it: uint8 (N, 32, 32) and int64 labels (N,)."""
+    pixels, labels = [], []
+    # The bar appears only when the work lasts.
+    for name in tqdm(fonts, desc="rendering glyphs", unit="font", delay=2, leave=False):
+        font, coverage = _font(name), _coverage(name)
+        for label, character in enumerate(characters):
+            if ord(character) in coverage and (image := _render(font, character)) is not None:
+                pixels.append(image)
+                labels.append(label)
+    return np.stack(pixels), np.array(labels, np.int64)
+
+
+def _cached(
+    split: str, characters: Sequence[str], fonts: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    key = hashlib.sha256(f"{RENDERING} {features.version('freetype2')} {characters}".encode())
+    for font in fonts:
+        with open(_path(font), "rb") as stream:
+            key.update(stream.read())
+    file = folder("cache") / f"glyphs-{split}-{key.hexdigest()[:16]}.npz"
+    try:
+        # A file that is damaged, or missing, is simply made again.
+        with np.load(file) as arrays:
+            return arrays["pixels"], arrays["labels"]
+    except Exception:
+        pixels, labels = _render_all(characters, fonts)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, pixels=pixels, labels=labels)
+    write_atomically(file, buffer.getvalue())
+    return pixels, labels
+
+
+def augment(images: Tensor, generator: Generator) -> Tensor:
+    """Distort glyphs as a hand would: a new random version of each image.
+
+    Rotation by up to 15°, scale .8-1.15, shear, shift, a smooth elastic field, thinner or thicker
+    strokes, blur, contrast and noise, drawn independently for each image.
+
+    Parameters
+    ----------
+    images : Tensor
+        (N, 1, H, W) in [0, 1], white on black; not changed.
+    generator : torch.Generator
+        The only source of randomness; on the images' device.
+
+    Returns
+    -------
+    Tensor
+        Same shape, in [0, 1].
+    """
+    n, _, height, width = images.shape
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        draws = torch.rand(n, *shape, generator=generator, device=images.device)
+        return low + (high - low) * draws
+
+    angle, shear = uniform(-torch.pi / 12, torch.pi / 12), uniform(-0.2, 0.2)
+    scale = uniform(0.8, 1.15, 1, 1) * uniform(0.9, 1.1, 2, 1)
+    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([cos, sin, -sin, cos], 1).view(n, 2, 2)
+    slant = torch.stack([one, shear, zero, one], 1).view(n, 2, 2)
+    shift = uniform(-0.125, 0.125, 2, 1)  # of the frame's half: two pixels
+    grid = F.affine_grid(
+        torch.cat([turn @ slant / scale, shift], 2), list(images.shape), align_corners=False
+    )
+    field = uniform(-1, 1, 2, 5, 5) * uniform(0, 0.16, 1, 1, 1)
+    field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)
+    out = F.grid_sample(images, grid + field.permute(0, 2, 3, 1), align_corners=False)
+
+    thick = F.max_pool2d(out, 3, 1, 1)
+    thin = -F.max_pool2d(-out, 3, 1, 1)
+    width_change = uniform(-0.5, 1, 1, 1, 1)
+    out = out + width_change.clamp(min=0) * (thick - out) + width_change.clamp(max=0) * (out - thin)
+
+    sigma = uniform(0.1, 1.6, 1, 1)
+    tap = torch.exp(-(torch.arange(-3, 4, device=images.device) ** 2) / (2 * sigma**2))
+    tap = tap / tap.sum(2, keepdim=True)
+    # One kernel per image: the images become the channels of a grouped convolution.
+    kernel = (tap.transpose(1, 2) * tap).unsqueeze(1)
+    out = F.conv2d(out.transpose(0, 1), kernel, padding=3, groups=n).transpose(0, 1)
+
+    noise = torch.randn(out.shape, generator=generator, device=images.device)
+    out = out * uniform(0.6, 1.2, 1, 1, 1) + noise * uniform(0, 0.1, 1, 1, 1)
+    return out.clamp(0, 1)
