@@ -12,7 +12,7 @@ from course_lib.data.imageset import ImageSet
 def load(split: str) -> ImageSet:
     """Return real handwritten digits (UCI Optical Recognition of Handwritten Digits).
 
-    The 8 × 8 images are enlarged to 24 × 24 (bilinear) in a 32 × 32 frame. The split is fixed and
+    The 8 x 8 images are enlarged to 24 x 24 (bilinear) in a 32 x 32 frame. The split is fixed and
     stratified. The library gives no writer ids, so the same writers are probably in both parts:
     accuracies on ``test`` may flatter a model that meets new writers.
 

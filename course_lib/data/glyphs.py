@@ -1,7 +1,7 @@
 """Printed glyphs of many scripts: the source task, rendered from the fonts matplotlib ships.
 
 A class is one character; its images are that character in several fonts, each scaled to a 24-pixel
-box in a 32 × 32 frame, white on black. Three things never enter the source classes: digits and
+box in a 32 x 32 frame, white on black. Three things never enter the source classes: digits and
 numbers of any script (the target task is handwritten digits), six whole scripts (the few-shot
 task), and characters that differ from another class by an accent, a dot or a bar alone.
 """
@@ -57,7 +57,7 @@ HELD_OUT_SCRIPTS = {
     "LAO": "Lao",
 }
 SYMBOL = "symbol"
-MAX_CORRELATION = 0.93  # of two classes' shapes, on 16 × 16 pixels
+MAX_CORRELATION = 0.93  # of two classes' shapes, on 16 x 16 pixels
 
 
 def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
@@ -116,7 +116,7 @@ def class_characters() -> tuple[list[str], list[str]]:
     """Return the characters of the source classes and of the held-out classes, in label order.
 
     A character is kept when its shape is new: in the same font, regular or bold, it correlates by
-    at most .93 (on 16 × 16 pixels) with every digit and every character kept before it. The
+    at most .93 (on 16 x 16 pixels) with every digit and every character kept before it. The
     held-out scripts come last, so nothing in them looks like a source class.
     """
     digits, source, symbols, held_out = list("0123456789"), [], [], []

@@ -1,4 +1,4 @@
-"""The course's backbone: a small residual network (He et al. 2016) for 32 × 32 images."""
+"""The course's backbone: a small residual network (He et al. 2016) for 32 x 32 images."""
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ class Backbone(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 × 3 convolutions with batch-norm, the first of stride 2, beside a 1 × 1 shortcut."""
+    """Two 3 x 3 convolutions with batch-norm, the first of stride 2, beside a 1 x 1 shortcut."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()

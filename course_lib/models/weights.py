@@ -4,11 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
+import torchvision
 from safetensors.torch import load
-from torch import nn
+from torch import Tensor, nn
 
+from course_lib.data.imagenet import load_state
 from course_lib.errors import CourseError
-from course_lib.models.convnet import Backbone
+from course_lib.models.convnet import Backbone, Classifier, random_backbone
 
 SHIPPED = Path(__file__).parent / "shipped" / "glyphs.safetensors"
 
@@ -51,8 +53,48 @@ def load_backbone(path: Path | None = None) -> Backbone:
         )
     try:
         state = {name: tensor.float() for name, tensor in load(content).items()}
-        backbone = Backbone()
+        backbone = random_backbone(0)
         backbone.load_state_dict(state)
     except Exception as error:
         raise CourseError(f"The weights {path} do not fit this backbone: {remedy}.") from error
     return backbone.eval()
+
+
+class ImageNetBackbone(nn.Module):
+    """MobileNetV2 (Sandler et al. 2018) without its classifier: (N, 3, H, W) to (N, 1280).
+
+    ``blocks`` are torchvision's 19 feature blocks; the mean over positions has no parameters.
+    """
+
+    feature_dim = 1280
+
+    def __init__(self, blocks: nn.Sequential) -> None:
+        super().__init__()
+        self.blocks = blocks
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.blocks(images).mean((2, 3))
+
+
+def imagenet(name: str = "mobilenet_v2") -> Classifier:
+    """Return torchvision's MobileNetV2 trained on ImageNet, as backbone and head, in eval mode.
+
+    It expects RGB images normalised per channel with mean (.485, .456, .406) and standard
+    deviation (.229, .224, .225): that is the caller's business. The head gives 1000 logits.
+
+    Raises
+    ------
+    ValueError
+        Another name than ``"mobilenet_v2"``.
+    CourseError
+        The weights are missing or damaged; the sentence says how to get them.
+    """
+    if name != "mobilenet_v2":
+        raise ValueError(f"There are no ImageNet weights for {name!r}: use 'mobilenet_v2'.")
+    state = load_state(name)
+    with torch.random.fork_rng(devices=[]):  # making layers draws random numbers
+        full = torchvision.models.mobilenet_v2()
+        model = Classifier(ImageNetBackbone(full.features), n_classes=1000)
+    full.load_state_dict(state)
+    model.head = full.classifier[1]
+    return model.eval()
