@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import torch
 import torchvision
 from safetensors.torch import load
 from torch import Tensor, nn
