@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from course_lib.device import placed, send
+from course_lib.device import placed
 
 
 def n_correct(logits: Tensor, labels: Tensor) -> int:
@@ -81,7 +81,7 @@ def forward_in_batches(
             batches = tqdm(
                 images.split(batch_size), "forward", leave=False, delay=3, file=sys.stdout
             )
-            return torch.cat([model(send(batch, where)).to(images.device) for batch in batches])
+            return torch.cat([model(batch.to(where)).to(images.device) for batch in batches])
     finally:
         for module, training in modes.items():
             module.training = training
