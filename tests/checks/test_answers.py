@@ -1,0 +1,128 @@
+"""Every check against the catalogue of answers, in this process and across a process boundary.
+
+``COURSE_SEEDS=200 pytest tests/checks/test_answers.py`` draws 200 inputs for each answer, not 5.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from course_lib.checks import run, wire
+from course_lib.checks.apart import learners_library, process_apart
+from course_lib.checks.exercises import EXERCISES
+from tests.answers import FILES, answers, expected
+
+SEEDS = range(int(os.environ.get("COURSE_SEEDS", "5")))
+CHECKED = [row.id for row in EXERCISES.values() if row.solution]
+CORPUS = {exercise: answers(exercise) for exercise in FILES}
+
+every_answer = pytest.mark.parametrize(
+    ("exercise", "name"), [(exercise, name) for exercise in CORPUS for name in CORPUS[exercise]]
+)
+visible_and_hidden = pytest.mark.parametrize("hard", [False, True], ids=["visible", "hidden"])
+
+
+def _verdict(exercise: str, function: object, seed: int, hard: bool) -> run.Verdict:
+    return run.judge(exercise, run.in_process({exercise: function}), seed=seed, hard=hard)
+
+
+@visible_and_hidden
+@every_answer
+def test_answer_gets_the_verdict_it_deserves(exercise: str, name: str, hard: bool) -> None:
+    answer = CORPUS[exercise][name]
+    for seed in SEEDS:
+        verdict = _verdict(exercise, answer, seed, hard)
+        deserved = expected(name, answer)
+        assert (verdict.outcome, verdict.key) == deserved, f"seed {seed}\n{verdict.as_text()}"
+        if verdict.outcome == "not yet":
+            rows = dict(verdict.rows())
+            assert rows.keys() == {"What should hold", "Expected", "Seen", "Perhaps", "Next"}
+            assert max(map(len, rows.values())) < 400
+
+
+@pytest.mark.parametrize("exercise", CHECKED)
+def test_catalogue_is_large_enough(exercise: str) -> None:
+    names = list(CORPUS[exercise])
+    assert sum(name.startswith("wrong_") for name in names) >= 8
+    assert sum(name.startswith("right_") for name in names) >= 4
+
+
+def _stub(*_args: object, **_kwargs: object) -> None:
+    raise NotImplementedError()
+
+
+@visible_and_hidden
+@pytest.mark.parametrize("exercise", CHECKED)
+def test_stub_or_missing_function_is_not_attempted(exercise: str, hard: bool) -> None:
+    for namespace in ({exercise: _stub}, {}, {exercise: None}):
+        verdict = run.judge(exercise, run.in_process(namespace), seed=0, hard=hard)
+        assert (verdict.outcome, verdict.key) == ("not attempted", "")
+
+
+# Starting a process imports torch, which takes seconds: so one process serves the whole catalogue,
+# and a file that this side writes says which answer is the learner's at the moment.
+_ALL_ANSWERS = """
+from pathlib import Path
+
+def _load(exercise, source):
+    answers = {{"__name__": exercise}}
+    exec(compile(source, exercise + ".py", "exec"), answers)
+    return lambda *args, **kwargs: answers[Path({chosen!r}).read_text()](*args, **kwargs)
+
+for exercise, source in {sources!r}.items():
+    globals()[exercise] = _load(exercise, source)
+"""
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], run.Channel]]:
+    """A process with all answers in it; call with an answer's name to get a channel to that one."""
+    chosen = tmp_path_factory.mktemp("apart") / "chosen.txt"
+    sources = {exercise: path.read_text(encoding="utf-8") for exercise, path in FILES.items()}
+    source = _ALL_ANSWERS.format(chosen=str(chosen), sources=sources)
+
+    with learners_library() as library, process_apart(source, library) as channel:
+
+        def channel_to(name: str) -> run.Channel:
+            chosen.write_text(name)
+            return channel
+
+        yield channel_to
+
+
+@visible_and_hidden
+@every_answer
+def test_same_verdict_across_the_process_boundary(
+    exercise: str, name: str, hard: bool, apart: Callable[[str], run.Channel]
+) -> None:
+    here = _verdict(exercise, CORPUS[exercise][name], 1, hard)
+    there = run.judge(exercise, apart(name), seed=1, hard=hard)
+    seen = [(v.outcome, v.key, v.property, v.expected, v.seen) for v in (here, there)]
+    assert seen[0] == seen[1]
+
+
+_IMPORTS_JUDGES = """
+from importlib import import_module
+
+def n_correct(logits, labels):
+    found = []
+    for name in ("checks.answer", "checks.judges.m00", "checks.judges", "checks.run", "grading"):
+        try:
+            import_module("course_lib." + name)
+            found.append(name)
+        except ImportError:
+            pass
+    return found
+"""
+
+
+def test_judges_cannot_be_imported_on_the_learners_side() -> None:
+    import torch
+
+    question = {"logits": torch.zeros(1, 2), "labels": torch.zeros(1, dtype=torch.int64)}
+    with learners_library() as library, process_apart(_IMPORTS_JUDGES, library) as channel:
+        answer = channel(wire.encode({"exercise": "n_correct", "inputs": question}))
+        assert wire.decode(answer)["returned"] == ["checks.answer"]
+        assert not list(Path(library).rglob("judges*"))
