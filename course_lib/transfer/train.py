@@ -134,18 +134,17 @@ def fit(
 
                 if step % log_every == 0 or step == steps:
                     seconds = perf_counter() - start
-                    history.append(
-                        {
-                            "step": step,
-                            "epoch": step * len(batch) / len(images),
-                            "loss": sum(losses) / len(losses),
-                            "train_accuracy": correct / seen,
-                            "val_accuracy": evaluate(model, *val, device=where)
-                            if val
-                            else math.nan,
-                            "seconds": seconds,
-                        }
-                    )
+                    row = {
+                        "step": step,
+                        "epoch": step * len(batch) / len(images),
+                        "loss": sum(losses) / len(losses),
+                        "train_accuracy": correct / seen,
+                        "val_accuracy": math.nan,
+                        "seconds": seconds,
+                    }
+                    if val:
+                        row["val_accuracy"] = evaluate(model, *val, device=where)
+                    history.append(row)
                     losses, correct, seen = [], 0, 0
                     if on_row:
                         on_row(history)

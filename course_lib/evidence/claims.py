@@ -1,0 +1,116 @@
+"""The claims of an introductory article on transfer learning, in our words, to be checked.
+
+Four techniques and four impacts. Each module lets the learner put a number, an interval and a
+verdict of their own beside one of them.
+"""
+
+from typing import NamedTuple
+
+from course_lib.evidence.notes import Table, load, number, save
+
+
+class Claim(NamedTuple):
+    """What the article says, and the module that tests it."""
+
+    text: str
+    module: str
+
+
+CLAIMS = {
+    # Techniques
+    "feature_extraction": Claim(
+        "Features learned on a large source task are good enough to keep: freeze the backbone, "
+        "train only a new head, and the target task is solved.",
+        "01",
+    ),
+    "fine_tuning": Claim(
+        "Training the pretrained weights a little further on the target task beats freezing them.",
+        "02",
+    ),
+    "domain_adaptation": Claim(
+        "Where source and target look different, aligning the two repairs the accuracy, "
+        "without a single target label.",
+        "04",
+    ),
+    "one_shot": Claim(
+        "With pretrained features one labelled example per class is enough to recognise it.",
+        "05",
+    ),
+    # Impacts
+    "less_data": Claim(
+        "Transfer needs far fewer labelled examples for the same accuracy than a start from "
+        "scratch.",
+        "03",
+    ),
+    "better_performance": Claim(
+        "With the same examples, transfer ends at a higher accuracy than a start from scratch.",
+        "03",
+    ),
+    "faster_training": Claim(
+        "Transfer reaches a given accuracy in far less training time than a start from scratch.",
+        "03",
+    ),
+    "new_domains": Claim(
+        "What was learned in one field carries over to another, where examples are rare.",
+        "03",
+    ),
+}
+
+
+def record(claim_id: str, mean: float, low: float, high: float, note: str = "") -> str:
+    """Put the learner's own measurement beside a claim; a later one replaces it.
+
+    Parameters
+    ----------
+    claim_id
+        A key of `CLAIMS`.
+    mean, low, high
+        An effect and its 95 % interval, such as `paired_effect` returns; above 0 speaks for the
+        claim.
+    note
+        What was measured: unit, methods, data, number of seeds.
+
+    Returns
+    -------
+    str
+        The verdict: "supported" if the interval lies above 0, "contradicted" if below, else
+        "undecided".
+
+    Raises
+    ------
+    ValueError
+        If there is no such claim, a number is not finite, or not low <= mean <= high.
+    """
+    if claim_id not in CLAIMS:
+        raise ValueError(f"There is no claim {claim_id!r}; the claims are {', '.join(CLAIMS)}.")
+    mean, low, high = number(mean, "mean"), number(low, "low end"), number(high, "high end")
+    if not low <= mean <= high:
+        raise ValueError(
+            f"The mean lies in its interval, but {mean:g} is not in [{low:g}, {high:g}]."
+        )
+    verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
+    entry = {"mean": mean, "low": low, "high": high, "verdict": verdict, "note": note}
+    save("claims", load("claims") | {claim_id: entry})
+    return verdict
+
+
+def board() -> Table:
+    """Return all claims with the learner's numbers, or "not tested yet": one row each.
+
+    Shown as the last line of a cell it is a table.
+    """
+    measured = load("claims")
+    rows = Table()
+    for claim_id, claim in CLAIMS.items():
+        entry = measured.get(claim_id, {"verdict": "not tested yet", "note": ""})
+        effect = "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**entry) if "mean" in entry else ""
+        rows.append(
+            {
+                "module": claim.module,
+                "claim": claim.text,
+                "effect [95 % interval]": effect,
+                "verdict": entry["verdict"],
+                "measured": entry["note"],
+            }
+        )
+    return rows
