@@ -8,7 +8,7 @@
              function, returns plain data               never touch an object of the learner's
                         wire   the plain-data codec that joins them
 
-In a notebook both sides run in one process. When untrusted work is graded they do not: the learner's
-side then has no judges to import. `exercises` is the table of all exercises, `messages/` holds every
-sentence a learner reads, one file per module.
+In a notebook both sides run in one process. When untrusted work is graded they do not: the
+learner's side then has no judges to import. `exercises` is the table of all exercises, `messages/`
+holds every sentence a learner reads, one file per module.
 """

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython.display import display
 
 from course_lib.checks import wire
 from course_lib.checks.exercises import EXERCISES
@@ -45,9 +46,10 @@ def reply(namespace: dict[str, Any], question: bytes) -> bytes:
         return wire.encode({"not plain": str(problem)})
 
 
-def reply_text(namespace: dict[str, Any], question: str) -> str:
-    """`reply` over base64 text, for channels that carry only text (a Jupyter kernel)."""
-    return base64.b64encode(reply(namespace, base64.b64decode(question))).decode()
+def show_reply(namespace: dict[str, Any], question: str) -> None:
+    """`reply` inside a Jupyter kernel: base64 text in, the answer as an output of its own type."""
+    answer = base64.b64encode(reply(namespace, base64.b64decode(question))).decode()
+    display({"application/x-course-answer": answer}, raw=True)
 
 
 def watched(exercise: str, function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, dict]:

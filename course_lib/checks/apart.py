@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course_lib.checks import wire
-from course_lib.checks.run import Channel
+from course_lib.checks.run import Channel, NoAnswer
 from course_lib.checks.serve import read_frame, write_frame
 
-# What the learner's side must not have: the judges, and what grades and builds.
-_JUDGES_SIDE = ("judges", "grading", "notebooks", "cli.py", "apart.py", "run.py", "__pycache__")
+# What the learner's side must not have: the judges, and what grades.
+_JUDGES_SIDE = ("judges", "grading", "__pycache__")
 
 
 @contextlib.contextmanager
@@ -36,7 +36,9 @@ def process_apart(source: str, library: Path) -> Iterator[Channel]:
     `library` is the folder that `learners_library` made. The process starts without site
     initialisation, so an editable install of the whole package does not bring the judges back.
     """
-    paths = dict.fromkeys([str(library), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    paths = dict.fromkeys(
+        [str(library), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    )
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
@@ -56,10 +58,10 @@ def process_apart(source: str, library: Path) -> Iterator[Channel]:
         try:
             write_frame(child.stdin, question)
             answer = read_frame(child.stdout)
-        except OSError:
+        except (OSError, wire.NotPlain):
             answer = None
         if answer is None:
-            raise wire.NotPlain("no answer: the process with your code has ended")
+            raise NoAnswer("the process with your code has ended")
         return answer
 
     try:

@@ -24,7 +24,9 @@ def check(exercise: str) -> None:
     """
     row = _exercise(exercise)
     if row.solution is None:
-        raise CourseError(f"{exercise} is a written question: a person reads it, nothing checks it.")
+        raise CourseError(
+            f"{exercise} is a written question: a person reads it, nothing checks it."
+        )
     verdict = run.judge(exercise, run.in_process(_namespace()))
     settle(exercise, verdict.correct)
     try:

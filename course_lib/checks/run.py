@@ -11,12 +11,19 @@ from course_lib.checks import wire
 from course_lib.checks.answer import random_state_kept, reply
 from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.verdict import CodeRaised, NotAttempted, NotYet, Verdict, messages_of
+from course_lib.errors import CourseError
 
 Channel = Callable[[bytes], bytes]
 Ask = Callable[[dict], dict]
 
 
-def judge(exercise: str, channel: Channel, *, seed: int | None = None, hard: bool = False) -> Verdict:
+class NoAnswer(Exception):
+    """Raised by a channel, with a sentence, when the learner's side does not answer."""
+
+
+def judge(
+    exercise: str, channel: Channel, *, seed: int | None = None, hard: bool = False
+) -> Verdict:
     """Judge one exercise over a channel to the learner's side.
 
     Parameters
@@ -32,16 +39,25 @@ def judge(exercise: str, channel: Channel, *, seed: int | None = None, hard: boo
         The hidden tests: the same judge with more rounds, other shapes and hostile cases.
     """
     row = EXERCISES[exercise]
-    ask_judge = getattr(import_module(f"course_lib.checks.judges.{row.section}"), exercise)
+    try:
+        judges = import_module(f"course_lib.checks.judges.{row.section}")
+    except ModuleNotFoundError as error:
+        raise CourseError("While a notebook is graded, checks run outside it, not here.") from error
     rng = torch.Generator().manual_seed(secrets.randbits(48) if seed is None else seed)
 
     def ask(inputs: dict) -> dict:
-        answer = wire.decode(channel(wire.encode({"exercise": exercise, "inputs": inputs})))
-        return answer if isinstance(answer, dict) else {"not plain": "an answer that is not a dict"}
+        answer = channel(wire.encode({"exercise": exercise, "inputs": inputs}))
+        try:
+            answer = wire.decode(answer)
+        except wire.NotPlain as problem:
+            raise NoAnswer(f"an answer that cannot be read: {problem}") from None
+        if not isinstance(answer, dict):
+            raise NoAnswer("an answer that is not a dict")
+        return answer
 
     try:
         with random_state_kept():
-            ask_judge(ask, rng, hard)
+            getattr(judges, exercise)(ask, rng, hard)
     except NotAttempted as stub:
         return Verdict(exercise, "not attempted", next_step=str(stub))
     except NotYet as found:
@@ -60,12 +76,11 @@ def judge(exercise: str, channel: Channel, *, seed: int | None = None, hard: boo
             next_step="Read the last of your lines first; print the values it uses.",
             lines=raised["lines"],
         )
-    except wire.NotPlain as problem:
-        message = messages_of(exercise)["not plain"]
+    except NoAnswer as silence:
+        message = messages_of(exercise)["no answer"]
         return Verdict(
-            exercise, "not yet", "not plain", message.property, "plain data", str(problem),
-            message.misconception, message.next_step,
-        )  # fmt: skip
+            exercise, "not yet", "no answer", message[0], "an answer", str(silence), *message[1:]
+        )
     return Verdict(exercise, "correct")
 
 

@@ -1,7 +1,7 @@
 """The learner's side as a process of its own: ``python -m course_lib.checks.serve``.
 
-Frames on standard input and output: eight bytes of length, then `wire` bytes. The first frame is the
-learner's source code (plain text data), every further one a question. Whatever the learner's code
+Frames on standard input and output: eight bytes of length, then `wire` bytes. The first frame is
+the source code of the answers (a text), every further one a question. Whatever that code
 prints goes to standard error, so it cannot be taken for an answer.
 """
 

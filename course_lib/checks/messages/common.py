@@ -48,4 +48,9 @@ MESSAGES = {
         "variance of a single value.",
         "Find the first line after which `torch.isfinite(x).all()` is False.",
     ),
+    "no answer": Message(
+        "The notebook runs from its first to its last cell and answers the check's questions.",
+        "Perhaps a cell loops for ever, uses up the memory, or ends the Python process.",
+        "Restart the kernel, run all cells, and look at the first cell that does not come back.",
+    ),
 }

@@ -1,0 +1,151 @@
+"""Take a class through nbgrader: build, autograde, feedback, a table of grades."""
+
+import csv
+import io
+import logging
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from tqdm.auto import tqdm
+from traitlets.config import PyFileConfigLoader
+
+from course_lib.errors import CourseError
+from course_lib.grading.collect import Submission
+from course_lib.home import write_atomically
+from course_lib.notebooks.build import write_source
+
+
+def api(root: Path) -> NbGraderAPI:
+    """Return nbgrader's own programming interface for a course folder, with its configuration."""
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    config.CourseDirectory.root = str(root)
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+
+def build(root: Path, module: str) -> None:
+    """Make the instructor's and the student's notebook of one module, through nbgrader."""
+    write_source(root, module)
+    with _quiet():
+        result = api(root).generate_assignment(module, force=True)
+    if not result["success"]:
+        raise CourseError(f"nbgrader could not build {module}: {_reason(result)}")
+    # without answers and tests in it nothing of the release depends on who built it, or where
+    for path in (root / "release" / module).glob("*.ipynb"):
+        text = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def grade(root: Path, submissions: list[Submission], *, progress: bool = True) -> list[dict]:
+    """Autograde submissions with nbgrader and write feedback pages; none can stop another.
+
+    Returns
+    -------
+    list of dict
+        One row a submission: student, module, status ("graded" or "not gradable: reason"), score,
+        max_score, needs_manual_grade, and exercises (id -> points, None where a person marks).
+    """
+    nbgrader = api(root)
+    for module in sorted({one.module for one in submissions if one.module}):
+        if not _is_built(root, nbgrader, module):
+            build(root, module)
+    rows = []
+    bar = tqdm(submissions, desc="grading", unit="submission", disable=not progress)
+    for one in bar:
+        bar.set_postfix_str(f"{one.student} {one.module}"[:40])
+        problem = one.problem or _autograde(root, nbgrader, one)
+        rows.append(_row(nbgrader, one, problem))
+    return rows
+
+
+def grades_csv(rows: list[dict]) -> bytes:
+    """One line a student and module, one column an exercise of it (blank: a person marks)."""
+    exercises = list(dict.fromkeys(name for row in rows for name in row["exercises"]))
+    head = ["student", "module", "status", "score", "max_score", "needs_manual_grade", *exercises]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
+    writer.writeheader()
+    for row in rows:
+        flat = {**row, **row["exercises"]}
+        writer.writerow({name: _safe_cell(flat.get(name)) for name in head})
+    return text.getvalue().encode()
+
+
+def write_grades(root: Path, rows: list[dict], path: Path | None = None) -> Path:
+    """Write the table as CSV (default ``grades.csv`` in the course folder), whole or not at all."""
+    path = path or root / "grades.csv"
+    write_atomically(path, grades_csv(rows))
+    return path
+
+
+def _safe_cell(value: object) -> object:
+    # a spreadsheet runs what begins like a formula
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+def _is_built(root: Path, nbgrader: NbGraderAPI, module: str) -> bool:
+    if not (root / "release" / module / f"{module}.ipynb").is_file():
+        return False
+    with nbgrader.gradebook as gradebook:
+        try:
+            return bool(gradebook.find_assignment(module).notebooks)
+        except MissingEntry:
+            return False
+
+
+def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
+    """Grade one submission; return "" or the reason why it cannot be graded."""
+    target = root / "submitted" / one.student / one.module / f"{one.module}.ipynb"
+    if target.resolve() != one.path.resolve():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(one.path, target)
+    with _quiet():
+        result = nbgrader.autograde(one.module, one.student, force=True, create=True)
+        if result["success"]:
+            result = nbgrader.generate_feedback(one.module, one.student, force=True)
+    return "" if result["success"] else _reason(result)
+
+
+def _row(nbgrader: NbGraderAPI, one: Submission, problem: str) -> dict:
+    row = {
+        "student": one.student,
+        "module": one.module,
+        "status": f"not gradable: {problem}" if problem else "graded",
+        "score": 0.0,
+        "max_score": 0.0,
+        "needs_manual_grade": False,
+        "exercises": {},
+    }
+    if problem:
+        return row
+    with nbgrader.gradebook as gradebook:
+        submission = gradebook.find_submission(one.module, one.student)
+        row |= {
+            "score": submission.score,
+            "max_score": submission.max_score,
+            "needs_manual_grade": submission.needs_manual_grade,
+        }
+        for notebook in submission.notebooks:
+            for mark in notebook.grades:
+                waits = mark.needs_manual_grade and mark.manual_score is None
+                row["exercises"][mark.name.removeprefix("check-")] = None if waits else mark.score
+    return row
+
+
+def _reason(result: dict) -> str:
+    lines = [line for line in (result.get("error") or result.get("log") or "").splitlines() if line]
+    return lines[-1].strip() if lines else "nbgrader gave no reason."
+
+
+@contextmanager
+def _quiet():
+    """Keep nbgrader's and nbconvert's log lines off the terminal: the result says what happened."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,40 @@
+"""Hidden inputs: different for each submission, the same again for a regrade or an appeal."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from course_lib.errors import CourseError
+
+NAME = ".grading_secret"
+
+
+def secret(root: Path) -> bytes:
+    """Return the instructor's secret of this course folder, made on first use, never committed.
+
+    Keep the file: with it every mark can be replayed, and only with it.
+    """
+    path = root / NAME
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        text = path.read_text(encoding="ascii").strip()
+        if len(text) != 64:
+            raise CourseError(
+                f"{path} is damaged (64 characters expected). Restore it from a backup, or delete "
+                "it for a new one; marks given with the old one cannot be replayed then."
+            ) from None
+        return bytes.fromhex(text)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be made: {error.strerror}.") from error
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        stream.write((key := secrets.token_bytes(32)).hex() + "\n")
+    return key
+
+
+def seed(key: bytes, assignment: str, student: str, exercise: str) -> int:
+    """Derive the seed (48 bits) of one exercise of one submission."""
+    text = "\0".join((assignment, student, exercise)).encode()
+    return int.from_bytes(hmac.digest(key, text, hashlib.sha256)[:6], "big")

@@ -1,0 +1,156 @@
+"""Put a learner's work into a fresh copy of the release.
+
+Grading starts from such a notebook, and so does a learner's own copy after the course was updated:
+whatever happened to the cells the course gave, only what the learner wrote is taken over.
+"""
+
+import ast
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum
+
+from course_lib.errors import CourseError
+from course_lib.notebooks.build import given_mark
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook of any format version; `CourseError` with one sentence if it is none."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        notebook = nbformat.reads(text, as_version=4)
+        cells = notebook.cells
+        assert all(isinstance(c.source, str) and isinstance(c.metadata, dict) for c in cells)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # nbformat raises many kinds for what is not a notebook
+        raise CourseError(
+            f"{path.name} is not a Jupyter notebook that can be read ({type(error).__name__}). "
+            "Open it in JupyterLab, save it again and send that file."
+        ) from error
+    return notebook
+
+
+def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """Return the release with the learner's answers and own cells in it, and what was mended.
+
+    An answer is found by its grade id, else by its cell id, else by the name it defines. Cells that
+    the learner added, and cells of the course that they edited, follow the cell they stood behind.
+
+    Returns
+    -------
+    notebook
+        A new notebook; its given cells and its metadata are the release's.
+    notes
+        One sentence, in plain words, for each thing that was missing, doubled or changed.
+    """
+    rebuilt, notes = deepcopy(release), []
+    cells = list(submission.cells)
+    taken: dict[int, str] = {}  # index in the submission -> grade id it answers
+
+    for cell in rebuilt.cells:
+        grade_id = _grade_id(cell)
+        if not cell.metadata.get("nbgrader", {}).get("solution"):
+            continue
+        found, how = _answers(cell, grade_id, cells)
+        if not found:
+            notes.append(f"The cell for `{grade_id}` was missing; it counts as not attempted.")
+            continue
+        answered = [i for i in found if not _blank(cells[i], cell)]
+        chosen = (answered or found)[-1]
+        if how != "grade id":
+            notes.append(f"The cell for `{grade_id}` had lost its label; found by its {how}.")
+        if len(found) > 1:
+            notes.append(
+                f"There were {len(found)} cells for `{grade_id}`; the last one you edited counts."
+            )
+        taken.update(dict.fromkeys(found, grade_id))
+        if answered:  # else the stub stays the newest one
+            cell.source = cells[chosen].source
+
+    _add_own_cells(rebuilt, cells, taken, notes)
+    return rebuilt, notes
+
+
+def _answers(cell: NotebookNode, grade_id: str, cells: list) -> tuple[list[int], str]:
+    """Find the submission's cells that answer one exercise, and say how they were found."""
+    tests = {
+        "grade id": lambda c: _grade_id(c) == grade_id,
+        "cell id": lambda c: c.get("id") == cell.id,
+        "name": lambda c: c.cell_type == "code" and grade_id in _defined(c.source),
+    }
+    for how, test in tests.items():
+        found = [i for i, c in enumerate(cells) if c.cell_type == cell.cell_type and test(c)]
+        if found:
+            return found, how
+    return [], ""
+
+
+def _blank(answer: NotebookNode, stub: NotebookNode) -> bool:
+    """Tell whether an answer is still a stub: this release's or (by its checksum) an older one."""
+    if answer.source.strip() == stub.source.strip():
+        return True
+    checksum = (answer.metadata.get("nbgrader") or {}).get("checksum")
+    return bool(_grade_id(answer)) and checksum == compute_checksum(answer)
+
+
+def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[str]) -> None:
+    by_mark = {_mark(cell): cell.id for cell in rebuilt.cells}
+    by_source = {cell.source.strip(): cell.id for cell in rebuilt.cells}
+    by_grade_id = {_grade_id(cell): cell.id for cell in rebuilt.cells if _grade_id(cell)}
+    anchor, behind, seen = "", {}, set()  # the release cell that own cells stand behind
+    for index, cell in enumerate(cells):
+        if index in taken:
+            anchor = by_grade_id[taken[index]]
+            continue
+        known = by_mark.get(_mark(cell)) or by_source.get(cell.source.strip())
+        anchor = known or by_grade_id.get(_grade_id(cell)) or anchor
+        untouched = cell.source.strip() in by_source or _mark(cell) == given_mark(cell.source)
+        if known:
+            seen.add(known)
+        if untouched or not cell.source.strip() or cell.cell_type == "raw":
+            continue
+        if _mark(cell) or _grade_id(cell):
+            notes.append(
+                "A cell of the course was edited; the original is back, your version follows it."
+            )
+        behind.setdefault(anchor, []).append(_own(cell, index))
+    result = behind.pop("", [])
+    for cell in rebuilt.cells:
+        result += [cell, *behind.get(cell.id, [])]
+    rebuilt.cells = result
+
+
+def _own(cell: NotebookNode, number: int) -> NotebookNode:
+    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    return make[cell.cell_type](source=cell.source, id=f"own-{number:02d}")
+
+
+def _grade_id(cell: NotebookNode) -> str:
+    nbgrader = cell.metadata.get("nbgrader")
+    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    return grade_id if isinstance(grade_id, str) else ""
+
+
+def _mark(cell: NotebookNode) -> str:
+    course = cell.metadata.get("course")
+    mark = course.get("given") if isinstance(course, dict) else None
+    return mark if isinstance(mark, str) else ""
+
+
+def _defined(source: str) -> set[str]:
+    """Names that a cell defines at its top level; none if it cannot be parsed."""
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names

@@ -1,0 +1,22 @@
+"""This folder is an nbgrader course: plain ``nbgrader`` commands and formgrader work in it."""
+
+c = get_config()  # noqa: F821 (nbgrader defines it)
+
+c.CourseDirectory.course_id = "transfer-learning"
+
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
+c.ClearSolutions.text_stub = "*Your answer, at most 80 words.*"
+
+# A submission is rebuilt from the release, then run and judged from outside its kernel.
+c.Autograde.sanitize_preprocessors = [
+    "course_lib.grading.steps.Rebuild",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "course_lib.grading.steps.Judge",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
