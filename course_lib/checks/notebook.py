@@ -48,7 +48,10 @@ def hint(exercise: str, stage: int | None = None) -> None:
     stages = hints_of(exercise)
     if stage is not None and stage not in range(1, len(stages) + 1):
         raise CourseError(f"Hints have the stages 1 to {len(stages)}; {stage!r} is none of them.")
-    shown = progress.next_hint(exercise, len(stages)) + 1 if stage is None else stage
+    try:
+        shown = progress.next_hint(exercise, len(stages)) + 1 if stage is None else stage
+    except CourseError:  # it cannot be remembered which were shown: begin with the first
+        shown = 1
     more = f'\n\nStill stuck? hint("{exercise}") once more.' if shown < len(stages) else ""
     print(f"Hint {shown} of {len(stages)} for {exercise}\n\n{stages[shown - 1]}{more}")
 

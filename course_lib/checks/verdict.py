@@ -13,12 +13,12 @@ Outcome = Literal["correct", "not yet", "not attempted", "raised"]
 class Message(NamedTuple):
     """What a learner reads when one property does not hold. Never contains the solution.
 
-    `property` is a statement that a right answer fulfils; `misconception` says what may have led to
+    `holds` is a statement that a right answer fulfils; `misconception` says what may have led to
     the difference; `next_step` says what to look at. Each may name fields in braces, filled in from
     the judge's numbers.
     """
 
-    property: str
+    holds: str
     misconception: str
     next_step: str
 
@@ -53,7 +53,7 @@ class Verdict:
     exercise: str
     outcome: Outcome
     key: str = ""
-    property: str = ""
+    holds: str = ""
     expected: str = ""
     seen: str = ""
     misconception: str = ""
@@ -71,7 +71,7 @@ class Verdict:
     def rows(self) -> list[tuple[str, str]]:
         """The labelled sentences to show, in order."""
         pairs = [
-            ("What should hold", self.property),
+            ("What should hold", self.holds),
             ("Expected", self.expected),
             ("Seen", self.seen),
             ("Perhaps", self.misconception),

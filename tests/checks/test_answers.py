@@ -99,7 +99,7 @@ def test_same_verdict_across_the_process_boundary(
 ) -> None:
     here = _verdict(exercise, CORPUS[exercise][name], 1, hard)
     there = run.judge(exercise, apart(name), seed=1, hard=hard)
-    seen = [(v.outcome, v.key, v.property, v.expected, v.seen) for v in (here, there)]
+    seen = [(v.outcome, v.key, v.holds, v.expected, v.seen) for v in (here, there)]
     assert seen[0] == seen[1]
 
 

@@ -1,0 +1,277 @@
+"""The ``course`` command: thin commands over the library. No logic lives here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from course_lib.errors import CourseError
+
+app = typer.Typer(
+    help="Work through, check, build and grade the transfer learning course.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data = typer.Typer(
+    help="The optional downloads: photographs and ImageNet weights.", no_args_is_help=True
+)
+app.add_typer(data, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+Course = Annotated[
+    Path | None,
+    typer.Option(help="The course folder (with nbgrader_config.py); found if not given."),
+]
+
+
+@app.command()
+def lab(
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the server, for remote machines.")
+    ] = None,
+    course: Course = None,
+) -> None:
+    """Open JupyterLab on your own copy of the first notebook.
+
+    Your copies are in notebooks/work. When the course is updated, they are brought up to date and
+    your answers stay.
+    """
+    from course_lib.notebooks.build import course_root
+    from course_lib.notebooks.work import prepare
+
+    root = course_root(course)
+    paths, notes = prepare(root)
+    for note in notes:
+        typer.echo(note)
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        str(paths[0]),
+        f"--ServerApp.root_dir={root.parent}",
+    ]
+    command += [] if browser else ["--no-browser"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
+    raise typer.Exit(subprocess.run(command, cwd=root).returncode)
+
+
+@app.command()
+def exercises(as_json: AsJson = False) -> None:
+    """List the graded exercises: module, id, points, minutes, signature."""
+    from course_lib.checks.exercises import EXERCISES
+
+    rows = [
+        {
+            "module": row.module,
+            "exercise": row.id,
+            "points": row.points,
+            "minutes": row.minutes,
+            "difficulty": row.difficulty,
+            "signature": row.signature,
+        }
+        for row in EXERCISES.values()
+    ]
+    _print(rows, as_json)
+
+
+@app.command()
+def check(
+    what: Annotated[str, typer.Argument(help="A notebook, or the id of an exercise.")],
+    answer: Annotated[
+        Path | None, typer.Argument(help="For an exercise: a .py file with it.")
+    ] = None,
+    as_json: AsJson = False,
+    course: Course = None,
+) -> None:
+    """Check a notebook, or one exercise in a plain Python file; exits with 1 if something is open.
+
+    course check my_notebook.ipynb
+
+    course check freeze answer.py
+    """
+    verdicts = _check_file(what, answer) if answer else _check_notebook(Path(what), course)
+    if as_json:
+        typer.echo(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
+    else:
+        for verdict in verdicts:
+            typer.echo(verdict.as_text())
+    raise typer.Exit(not all(verdict.correct for verdict in verdicts))
+
+
+@app.command()
+def progress(as_json: AsJson = False) -> None:
+    """Show what you have solved so far."""
+    from course_lib.checks.progress import table
+
+    rows = table()
+    _print(rows, as_json)
+    if not as_json:
+        points = sum(row["points"] for row in rows if row["solved"])
+        typer.echo(f"\n{points} of {sum(row['points'] for row in rows)} points by your own checks.")
+
+
+@app.command()
+def build(
+    modules: Annotated[
+        list[str] | None, typer.Argument(help="Such as 01_feature_extraction.")
+    ] = None,
+    course: Course = None,
+) -> None:
+    """Make the instructor's and the student's notebooks from their text, through nbgrader."""
+    from course_lib.grading.grade import build as build_module
+    from course_lib.notebooks.build import course_root
+    from course_lib.notebooks.build import modules as all_modules
+
+    root = course_root(course)
+    for module in modules or all_modules(root):
+        build_module(root, module)
+        typer.echo(f"{module}: source/{module} (instructor), release/{module} (student)")
+
+
+@app.command()
+def grade(
+    paths: Annotated[list[Path], typer.Argument(help="Notebooks, or folders of them.")],
+    csv: Annotated[
+        Path | None, typer.Option(help="Where the table goes (default grades.csv).")
+    ] = None,
+    as_json: AsJson = False,
+    course: Course = None,
+) -> None:
+    """Grade submissions: nbgrader's gradebook, a table, a CSV file, a feedback page for each.
+
+    Exits with 1 if a submission could not be graded; all others still are.
+    """
+    from course_lib.grading.collect import collect
+    from course_lib.grading.grade import grade as grade_class
+    from course_lib.grading.grade import write_grades
+    from course_lib.notebooks.build import course_root
+    from course_lib.notebooks.build import modules as all_modules
+
+    root = course_root(course)
+    rows = grade_class(root, collect(paths, all_modules(root)))
+    table = write_grades(root, rows, csv)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        _print([_grade_line(row) for row in rows], False)
+        typer.echo(
+            f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html"
+        )
+    raise typer.Exit(any(row["status"] != "graded" for row in rows))
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List every dataset: what it is, its size and licence, whether it is here."""
+    from course_lib.data.catalogue import listing
+
+    _print(listing(), as_json)
+
+
+@data.command("fetch")
+def data_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="All if not given.")] = None,
+) -> None:
+    """Download the photographs and the ImageNet weights."""
+    from course_lib.data.files import SOURCES, fetch
+
+    for name in names or SOURCES:
+        typer.echo(f"{name}: {_sentence(fetch, name)}")
+
+
+@data.command("verify")
+def data_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="All if not given.")] = None,
+) -> None:
+    """Read datasets in full and say what was found; exits with 1 if one is missing or damaged."""
+    from course_lib.data.catalogue import listing, verify
+
+    failed = False
+    for name in names or [row["name"] for row in listing()]:
+        try:
+            typer.echo(f"{name}: {_sentence(verify, name)}")
+        except CourseError as problem:
+            failed = True
+            typer.echo(f"{name}: {problem}")
+    raise typer.Exit(failed)
+
+
+def _check_file(exercise: str, path: Path) -> list:
+    from course_lib.checks.exercises import EXERCISES
+    from course_lib.checks.run import in_process, judge
+
+    if exercise not in EXERCISES or EXERCISES[exercise].solution is None:
+        raise CourseError(f"There is no exercise {exercise!r} to check: see `course exercises`.")
+    try:
+        source = path.read_text(encoding="utf-8")
+        namespace = {"__name__": "__main__", "__file__": str(path)}
+        exec(compile(source, str(path), "exec"), namespace)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
+    except SyntaxError as error:
+        raise CourseError(f"{path}, line {error.lineno}: {error.msg}.") from error
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{path} is not a Python file in UTF-8.") from error
+    except Exception as error:
+        raise CourseError(f"{path} stopped with {type(error).__name__}: {error}") from error
+    return [judge(exercise, in_process(namespace))]
+
+
+def _check_notebook(path: Path, course: Path | None) -> list:
+    from course_lib.notebooks.build import course_root
+    from course_lib.notebooks.rebuild import read_notebook, rebuild
+    from course_lib.notebooks.run import run
+
+    notebook = read_notebook(path)
+    about = notebook.metadata.get("course")
+    module = about.get("module", path.stem) if isinstance(about, dict) else path.stem
+    release = course_root(course) / "release" / module / f"{module}.ipynb"
+    if not release.is_file():
+        raise CourseError(f"{path.name} is no notebook of this course, or {release} is missing.")
+    rebuilt, notes = rebuild(read_notebook(release), notebook)
+    for note in notes:
+        typer.echo(note, err=True)
+    return run(rebuilt, progress=module)
+
+
+def _grade_line(row: dict) -> dict:
+    marks = {name: "?" if mark is None else f"{mark:g}" for name, mark in row["exercises"].items()}
+    return {
+        "student": row["student"],
+        "module": row["module"],
+        "points": f"{row['score']:g} of {row['max_score']:g}",
+        "exercises": "  ".join(f"{name} {mark}" for name, mark in marks.items()),
+        "status": row["status"]
+        + (", one answer to mark by hand" if row["needs_manual_grade"] else ""),
+    }
+
+
+def _print(rows: list[dict], as_json: bool) -> None:
+    from course_lib.evidence.notes import Table
+
+    typer.echo(json.dumps(rows, indent=1) if as_json else repr(Table(rows)))
+
+
+def _sentence(function, name: str) -> object:
+    try:
+        return function(name)
+    except ValueError as error:
+        raise CourseError(str(error)) from error
+
+
+def main() -> None:
+    """Run a command; what a person can mend is one sentence and exit code 1, never a traceback."""
+    try:
+        app()
+    except CourseError as problem:
+        typer.echo(f"course: {problem}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
