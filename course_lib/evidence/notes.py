@@ -5,6 +5,7 @@ import math
 from html import escape
 from typing import Any
 
+from course_lib.errors import CourseError
 from course_lib.home import folder, write_atomically
 
 
@@ -14,12 +15,14 @@ def load(name: str) -> dict[str, dict]:
     A file that cannot be read is not overwritten but set aside, and a sentence says so.
     """
     path = folder("notes") / f"{name}.json"
-    if not path.exists():
-        return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         if not (isinstance(entries, dict) and all(isinstance(e, dict) for e in entries.values())):
             raise ValueError
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError:  # also what broken JSON and broken UTF-8 raise
         aside = path.with_suffix(".damaged.json")
         path.replace(aside)
