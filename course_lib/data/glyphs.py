@@ -11,6 +11,7 @@ import io
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -34,7 +35,8 @@ TRAIN_FONTS = (
     *("DejaVuSerif-BoldItalic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralBolIta"),
 )
 VAL_FONTS = ("DejaVuSans-Oblique", "STIXGeneralItalic")
-REFERENCE_FONTS = ("DejaVuSans", "DejaVuSans-Bold")  # have every class: decide what looks alike
+# What looks alike is decided in these; the first has every class.
+REFERENCE_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "STIXGeneral")
 
 # What Unicode's character names begin with -> the script.
 SOURCE_SCRIPTS = {
@@ -57,7 +59,8 @@ HELD_OUT_SCRIPTS = {
     "LAO": "Lao",
 }
 SYMBOL = "symbol"
-MAX_CORRELATION = 0.93  # of two classes' shapes, on 16 x 16 pixels
+MAX_CORRELATION = 0.93  # of two classes in one font, on 16 x 16 pixels
+MAX_CORRELATION_IN_CLASS = 0.98  # of one class in two fonts
 
 
 def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
@@ -67,8 +70,8 @@ def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
     ----------
     split : {"train", "val", "held_out"}
         ``train``: the source classes in fourteen fonts. ``val``: the same classes, so the same
-        labels, in two other fonts (a class that neither font has is absent). ``held_out``: six
-        scripts of which no character is a source class, in all sixteen fonts.
+        labels, in two other fonts (a class without a shape of its own there is absent).
+        ``held_out``: six scripts of which no character is a source class, in all sixteen fonts.
     scripts : iterable of str, optional
         Only the classes of these scripts, such as ``("Georgian", "Lao")``, labelled from 0.
         Rendered on the spot, without the cache.
@@ -76,7 +79,8 @@ def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
     Returns
     -------
     ImageSet
-        Images (N, 1, 32, 32); images of a class differ in their font.
+        Images (N, 1, 32, 32). The images of a class differ in their font, and visibly: a font
+        that repeats another's shape (correlation above .98) adds none.
 
     Raises
     ------
@@ -85,20 +89,21 @@ def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
     CourseError
         The cache folder cannot be written.
     """
-    held_out = split == "held_out"
-    fonts = {"train": TRAIN_FONTS, "val": VAL_FONTS, "held_out": TRAIN_FONTS + VAL_FONTS}.get(split)
-    if fonts is None:
+    if split not in ("train", "val", "held_out"):
         raise ValueError(f"There is no split {split!r} of the glyphs: use train, val or held_out.")
-    characters = class_characters()[held_out]
+    characters = class_characters()[split == "held_out"]
     if scripts is None:
-        pixels, labels = _cached(split, characters, fonts)
+        pixels, labels, fonts = _cached(characters)
     else:
         scripts = (scripts,) if isinstance(scripts, str) else tuple(scripts)
         known = {script_of(unicodedata.name(c)): None for c in characters}
         if not scripts or set(scripts) - set(known):
             raise ValueError(f"scripts must be among {', '.join(known)}; got {scripts!r}.")
         characters = [c for c in characters if script_of(unicodedata.name(c)) in scripts]
-        pixels, labels = _render_all(characters, fonts)
+        pixels, labels, fonts = _render_all(characters)
+    if split != "held_out":
+        chosen = (fonts >= len(TRAIN_FONTS)) == (split == "val")
+        pixels, labels = pixels[chosen], labels[chosen]
     images = torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
     return ImageSet(images, torch.from_numpy(labels), tuple(map(unicodedata.name, characters)))
 
@@ -115,12 +120,12 @@ def script_of(name: str) -> str:
 def class_characters() -> tuple[list[str], list[str]]:
     """Return the characters of the source classes and of the held-out classes, in label order.
 
-    A character is kept when its shape is new: in the same font, regular or bold, it correlates by
-    at most .93 (on 16 x 16 pixels) with every digit and every character kept before it. The
-    held-out scripts come last, so nothing in them looks like a source class.
+    A character is kept when its shape is new: in none of five fonts does it correlate by more than
+    .93 (on 16 x 16 pixels) with a digit or with a character kept before it. The held-out scripts
+    come last, so nothing in them looks like a source class in the same font.
     """
     digits, source, symbols, held_out = list("0123456789"), [], [], []
-    for character in map(chr, sorted(_coverage(REFERENCE_FONTS[0]))):
+    for character in map(chr, sorted(_font(REFERENCE_FONTS[0])[1])):
         name, category = unicodedata.name(character, ""), unicodedata.category(character)
         # A decomposition means an accent, or a variant of another character.
         if " WITH " in name or unicodedata.decomposition(character):
@@ -130,17 +135,18 @@ def class_characters() -> tuple[list[str], list[str]]:
             (held_out if script in HELD_OUT_SCRIPTS.values() else source).append(character)
         elif category in ("Sm", "Sc", "So") and _is_common(character) and "BOX" not in name:
             symbols.append(character)
+    candidates = [*digits, *source, *symbols, *held_out]
     kept: list[str] = []
-    shapes = np.empty((len(REFERENCE_FONTS), len(source + symbols + held_out) + 10, 256))
-    for character in [*digits, *source, *symbols, *held_out]:
-        images = [_render(_font(font), character) for font in REFERENCE_FONTS]
-        if any(image is None for image in images):
+    shapes = np.zeros((len(REFERENCE_FONTS), len(candidates), 256), np.float32)
+    for character in candidates:
+        images = [_render(font, character) for font in REFERENCE_FONTS]
+        if images[0] is None:
             continue
-        small = np.stack(images).reshape(-1, 16, 2, 16, 2).mean((2, 4)).reshape(-1, 256, 1)
-        small -= small.mean(1, keepdims=True)
-        small /= np.linalg.norm(small, axis=1, keepdims=True)
-        if character in digits or (shapes[:, : len(kept)] @ small).max() <= MAX_CORRELATION:
-            shapes[:, len(kept)] = small[..., 0]
+        # A font without the character keeps a shape of zeros, which correlates with nothing.
+        new = np.stack([np.zeros(256, np.float32) if i is None else _shape(i) for i in images])
+        alike = (shapes[:, : len(kept)] @ new[..., None]).max(initial=-1)
+        if character in digits or alike <= MAX_CORRELATION:
+            shapes[:, len(kept)] = new
             kept.append(character)
     unseen = set(held_out)
     return (
@@ -151,7 +157,7 @@ def class_characters() -> tuple[list[str], list[str]]:
 
 def _is_common(character: str) -> bool:
     """Tell whether most fonts have it: this leaves out braille, game pieces and the like."""
-    return sum(ord(character) in _coverage(font) for font in TRAIN_FONTS) >= 10
+    return sum(ord(character) in _font(name)[1] for name in TRAIN_FONTS) >= 10
 
 
 def _path(font: str) -> str:
@@ -159,18 +165,18 @@ def _path(font: str) -> str:
 
 
 @cache
-def _coverage(font: str) -> frozenset[int]:
-    return frozenset(FT2Font(_path(font)).get_charmap())
-
-
-@cache
-def _font(font: str) -> ImageFont.FreeTypeFont:
+def _font(name: str) -> tuple[ImageFont.FreeTypeFont, frozenset[int]]:
+    """Return a font and the code points it has."""
     # Basic layout: the other engine is not there on every machine and would shape Arabic.
-    return ImageFont.truetype(_path(font), 64, layout_engine=ImageFont.Layout.BASIC)
+    font = ImageFont.truetype(_path(name), 64, layout_engine=ImageFont.Layout.BASIC)
+    return font, frozenset(FT2Font(_path(name)).get_charmap())
 
 
-def _render(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray | None:
-    """Draw a character, its longer side 24 pixels, centred; None if there is no ink."""
+def _render(name: str, character: str) -> np.ndarray | None:
+    """Draw a character, its longer side 24 pixels, centred; None if the font has no ink for it."""
+    font, code_points = _font(name)
+    if ord(character) not in code_points:
+        return None
     mask = font.getmask(character)
     if mask.getbbox() is None:
         return None
@@ -183,37 +189,46 @@ def _render(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray | None:
     return np.asarray(frame)
 
 
-def _render_all(characters: Sequence[str], fonts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Render each character in each font that has it: uint8 (N, 32, 32) and int64 labels (N,)."""
-    pixels, labels = [], []
+def _shape(image: np.ndarray) -> np.ndarray:
+    """Return 16 x 16 pixels, flat, of mean 0 and length 1: their dot products are correlations."""
+    shape = image.reshape(16, 2, 16, 2).mean((1, 3), dtype=np.float32).ravel()
+    shape -= shape.mean()
+    return shape / max(np.linalg.norm(shape), 1e-6)
+
+
+def _render_all(characters: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Render each character in each font: uint8 (N, 32, 32), labels (N,), fonts (N,)."""
+    rows = []
     # The bar appears only when the work lasts.
-    for name in tqdm(fonts, desc="rendering glyphs", unit="font", delay=2, leave=False):
-        font, coverage = _font(name), _coverage(name)
-        for label, character in enumerate(characters):
-            if ord(character) in coverage and (image := _render(font, character)) is not None:
-                pixels.append(image)
-                labels.append(label)
-    return np.stack(pixels), np.array(labels, np.int64)
+    bar = tqdm(characters, desc="rendering glyphs", unit="class", delay=2, leave=False)
+    for label, character in enumerate(bar):
+        shapes = np.empty((0, 256), np.float32)
+        for font, name in enumerate(TRAIN_FONTS + VAL_FONTS):
+            image = _render(name, character)
+            if image is None:
+                continue
+            shape = _shape(image)
+            if (shapes @ shape).max(initial=-1) <= MAX_CORRELATION_IN_CLASS:
+                shapes = np.vstack([shapes, shape])
+                rows.append((image, label, font))
+    images, labels, fonts = zip(*rows, strict=True)
+    return np.stack(images), np.array(labels, np.int64), np.array(fonts)
 
 
-def _cached(
-    split: str, characters: Sequence[str], fonts: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _cached(characters: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     key = hashlib.sha256(f"{RENDERING} {features.version('freetype2')} {characters}".encode())
-    for font in fonts:
-        with open(_path(font), "rb") as stream:
-            key.update(stream.read())
-    file = folder("cache") / f"glyphs-{split}-{key.hexdigest()[:16]}.npz"
+    for name in TRAIN_FONTS + VAL_FONTS:
+        key.update(Path(_path(name)).read_bytes())
+    file = folder("cache") / f"glyphs-{key.hexdigest()[:16]}.npz"
     try:
-        # A file that is damaged, or missing, is simply made again.
         with np.load(file) as arrays:
-            return arrays["pixels"], arrays["labels"]
-    except Exception:
-        pixels, labels = _render_all(characters, fonts)
+            return arrays["pixels"], arrays["labels"], arrays["fonts"]
+    except Exception:  # missing or damaged in whatever way: it is simply made again
+        pixels, labels, fonts = _render_all(characters)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, pixels=pixels, labels=labels)
+    np.savez_compressed(buffer, pixels=pixels, labels=labels, fonts=fonts)
     write_atomically(file, buffer.getvalue())
-    return pixels, labels
+    return pixels, labels, fonts
 
 
 def augment(images: Tensor, generator: Generator) -> Tensor:
