@@ -158,7 +158,7 @@ def fit(
 
 def _schedule(step: int, steps: int) -> float:
     """Return the share of the highest rate: up in a line, down on half a cosine."""
-    progress = step / steps
+    progress = (step - 0.5) / steps
     return min(progress / 0.1, 1.0) * (1 + math.cos(math.pi * progress)) / 2
 
 
