@@ -34,7 +34,7 @@ BATCH, LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 128, 4e-3, 0.05, 0.1
 
 
 def main(
-    steps: Annotated[int, typer.Option(min=2, help="Optimiser steps.")] = 9000,
+    steps: Annotated[int, typer.Option(min=2, help="Optimiser steps.")] = 6000,
     seed: Annotated[int, typer.Option(help="Of the first weights and of every batch.")] = 0,
     out: Annotated[Path, typer.Option(help="Weights; .json and .md are written beside.")] = SHIPPED,
     quick: Annotated[

@@ -86,6 +86,12 @@ def fetch(name: str) -> Path:
     hash_prefix = target.stem.rpartition("-")[2] if "-" in target.stem else None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"The folder {data_folder()} cannot be made ({error.strerror}): set COURSE_DATA to a "
+            "folder you may write to."
+        ) from error
+    try:
         download_url_to_file(source.url, str(part), hash_prefix)
         if target.suffix == ".zip" and not zipfile.is_zipfile(part):
             raise RuntimeError("it is not a zip file")

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -40,24 +41,21 @@ def load(split: str, size: int = 224) -> ImageSet:
     if split not in ("train", "val"):
         raise ValueError(f"There is no split {split!r} of the photos: use train or val.")
     found = files.find("photos")
-    images, labels = [], []
     try:
-        root = found if found.is_dir() else zipfile.Path(found, "hymenoptera_data/")
-        folders = sorted(
-            (f for f in (root / split).iterdir() if f.is_dir()), key=lambda folder: folder.name
-        )
-        for label, folder in enumerate(folders):
-            for file in sorted(folder.iterdir(), key=lambda file: file.name):
-                # The official archive has a stray .gif.
-                if Path(file.name).suffix.lower() in (".jpg", ".jpeg", ".png"):
-                    images.append(
-                        _decode(file.read_bytes(), size, f"{split}/{folder.name}/{file.name}")
-                    )
-                    labels.append(label)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        root = (found if found.is_dir() else zipfile.Path(found, "hymenoptera_data/")) / split
+        folders = [f for f in root.iterdir() if f.is_dir()] if root.is_dir() else []
+    except (OSError, zipfile.BadZipFile) as error:
         raise CourseError(
             f"{found} cannot be read ({error}): delete it and run `course data fetch photos`."
         ) from error
+    folders.sort(key=lambda folder: folder.name)
+    images, labels = [], []
+    for label, folder in enumerate(folders):
+        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+            # The official archive has a stray .gif.
+            if Path(file.name).suffix.lower() in (".jpg", ".jpeg", ".png"):
+                images.append(_decode(file, size))
+                labels.append(label)
     if not images:
         raise CourseError(
             f"{found} has no photographs for {split}: delete it and run `course data fetch photos`."
@@ -70,13 +68,13 @@ def load(split: str, size: int = 224) -> ImageSet:
     )
 
 
-def _decode(content: bytes, size: int, name: str) -> np.ndarray:
+def _decode(file: Path | zipfile.Path, size: int) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(file.read_bytes())) as image:
             image.draft("RGB", (size, size))  # lets a JPEG be decoded at a smaller scale
             return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size)))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise CourseError(
-            f"The photograph {name} is damaged: delete the photographs and run "
+            f"The photograph {file} is damaged: delete the photographs and run "
             "`course data fetch photos`."
         ) from error
