@@ -3,7 +3,9 @@
 import csv
 import io
 import logging
+import re
 import shutil
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +25,8 @@ def api(root: Path) -> NbGraderAPI:
     """Return nbgrader's own programming interface for a course folder, with its configuration."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
     config.CourseDirectory.root = str(root)
-    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    log = logging.getLogger("traitlets")  # captured with each result, so not for the terminal
+    log.handlers, log.propagate = [logging.NullHandler()], False
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
@@ -34,10 +37,6 @@ def build(root: Path, module: str) -> None:
         result = api(root).generate_assignment(module, force=True)
     if not result["success"]:
         raise CourseError(f"nbgrader could not build {module}: {_reason(result)}")
-    # without answers and tests in it nothing of the release depends on who built it, or where
-    for path in (root / "release" / module).glob("*.ipynb"):
-        text = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
-        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def grade(root: Path, submissions: list[Submission], *, progress: bool = True) -> list[dict]:
@@ -82,9 +81,12 @@ def write_grades(root: Path, rows: list[dict], path: Path | None = None) -> Path
     return path
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def _safe_cell(value: object) -> object:
     # a spreadsheet runs what begins like a formula
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _is_built(root: Path, nbgrader: NbGraderAPI, module: str) -> bool:
@@ -137,15 +139,15 @@ def _row(nbgrader: NbGraderAPI, one: Submission, problem: str) -> dict:
 
 
 def _reason(result: dict) -> str:
-    lines = [line for line in (result.get("error") or result.get("log") or "").splitlines() if line]
-    return lines[-1].strip() if lines else "nbgrader gave no reason."
+    """Find the sentence that matters in nbgrader's log: the last exception before its own."""
+    text = f"{result.get('log') or ''}\n{result.get('error') or ''}"
+    raised = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Interrupt)): (.+)$", text, re.M)
+    told = [f"{sentence} ({kind})" for kind, sentence in raised if kind != "NbGraderException"]
+    return told[-1] if told else "nbgrader gave no reason; run `nbgrader autograde` to see its log."
 
 
 @contextmanager
 def _quiet():
-    """Keep nbgrader's and nbconvert's log lines off the terminal: the result says what happened."""
-    logging.disable(logging.CRITICAL)
-    try:
+    """Keep SQLAlchemy's warnings about nbgrader's queries off the terminal."""
+    with warnings.catch_warnings(action="ignore"):
         yield
-    finally:
-        logging.disable(logging.NOTSET)

@@ -23,7 +23,7 @@ CHECK = "check-"  # a test cell's grade id is this and the exercise's id
 
 
 def course_root(path: Path | None = None) -> Path:
-    """Find the nbgrader course folder: `path`, the current folder, or ``notebooks`` in the checkout."""
+    """Find the nbgrader course folder: `path`, else the current folder, else the checkout's."""
     here = Path.cwd()
     checkout = Path(__file__).resolve().parents[2]
     candidates = [path] if path else [here, here / "notebooks", checkout / "notebooks"]
@@ -50,6 +50,7 @@ def read_source(path: Path) -> NotebookNode:
             _fill_in(cell.source, results) if cell.cell_type == "markdown" else cell.source
         )
         short = cell.metadata.get("nbgrader")
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's, about the text
         if short is not None:
             cell.metadata["nbgrader"] = _complete(short, cell.cell_type)
         cell.id = short["grade_id"] if short else f"cell-{position:02d}"

@@ -5,6 +5,7 @@ whatever happened to the cells the course gave, only what the learner wrote is t
 """
 
 import ast
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook of any format version; `CourseError` with one sentence if it is none."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        notebook = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings(action="ignore"):  # of cells without ids, which is fine
+            notebook = nbformat.reads(text, as_version=4)
         cells = notebook.cells
         assert all(isinstance(c.source, str) and isinstance(c.metadata, dict) for c in cells)
     except OSError as error:
@@ -97,10 +99,10 @@ def _blank(answer: NotebookNode, stub: NotebookNode) -> bool:
 
 
 def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[str]) -> None:
-    by_mark = {_mark(cell): cell.id for cell in rebuilt.cells}
+    by_mark = {_mark(cell): cell.id for cell in rebuilt.cells if _mark(cell)}
     by_source = {cell.source.strip(): cell.id for cell in rebuilt.cells}
     by_grade_id = {_grade_id(cell): cell.id for cell in rebuilt.cells if _grade_id(cell)}
-    anchor, behind, seen = "", {}, set()  # the release cell that own cells stand behind
+    anchor, behind = "", {}  # the release cell that own cells stand behind
     for index, cell in enumerate(cells):
         if index in taken:
             anchor = by_grade_id[taken[index]]
@@ -108,8 +110,6 @@ def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[
         known = by_mark.get(_mark(cell)) or by_source.get(cell.source.strip())
         anchor = known or by_grade_id.get(_grade_id(cell)) or anchor
         untouched = cell.source.strip() in by_source or _mark(cell) == given_mark(cell.source)
-        if known:
-            seen.add(known)
         if untouched or not cell.source.strip() or cell.cell_type == "raw":
             continue
         if _mark(cell) or _grade_id(cell):

@@ -6,6 +6,7 @@ this process asks the kernel in plain data, judges the answers, and writes the v
 
 import base64
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,7 +138,8 @@ def _kernel(
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
-        with client.setup_kernel(env=environment):
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # not our terminal
+        with client.setup_kernel(env=environment, **silent):
             yield client
 
 

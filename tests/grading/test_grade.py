@@ -1,0 +1,182 @@
+"""An instructor's afternoon: build, collect, grade, hand back, grade again."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from course_lib.errors import CourseError
+from course_lib.grading.collect import collect
+from course_lib.grading.grade import api, build, grade, grades_csv, write_grades
+from course_lib.grading.seeds import NAME, secret, seed
+from course_lib.notebooks.rebuild import read_notebook
+from tests.mini import MODULE, RIGHT, SHARE, answered, cell_of, save, write_course
+
+ODD = (
+    "class Counter:\n"
+    "    def __call__(self, logits, labels, **unused):\n"
+    "        return sum(int(row.argmax()) == int(y) for row, y in zip(logits, labels))\n"
+    "n_correct = Counter()"
+)
+ANSWERS = {  # student -> (their answers, points of n_correct)
+    "blank": ({}, 0),
+    "half": ({"n_correct": SHARE, "why_frozen_features": "Because."}, 0),
+    "odd": ({"n_correct": ODD}, 1),
+    "perfect": ({"n_correct": RIGHT, "why_frozen_features": "They cannot move."}, 1),
+    "raising": ({"n_correct": "def n_correct(logits, labels):\n    return logits.oops"}, 0),
+}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A graded class of five, one of them broken in addition, and what `grade` returned."""
+    root = write_course(tmp_path_factory.mktemp("class") / "a course")
+    build(root, MODULE)
+    inbox = root.parent / "inbox"
+    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    for student, (answers, _) in ANSWERS.items():
+        save(answered(release, **answers), inbox / f"{student}_{MODULE}.ipynb")
+    (inbox / f"broken_{MODULE}.ipynb").write_text("{this is not JSON", encoding="utf-8")
+    rows = grade(root, collect([inbox], [MODULE]), progress=False)
+    return root, inbox, {row["student"]: row for row in rows}
+
+
+def test_everybody_gets_the_points_they_earned(course):
+    _, _, rows = course
+    for student, (_, points) in ANSWERS.items():
+        assert rows[student]["status"] == "graded"
+        assert rows[student]["exercises"]["n_correct"] == points, student
+        assert rows[student]["max_score"] == 3
+
+
+def test_a_written_answer_waits_for_a_person_and_a_blank_one_does_not(course):
+    _, _, rows = course
+    assert rows["perfect"]["exercises"]["why_frozen_features"] is None
+    assert rows["perfect"]["needs_manual_grade"]
+    assert rows["blank"]["exercises"]["why_frozen_features"] == 0
+    assert not rows["blank"]["needs_manual_grade"]
+
+
+def test_a_broken_notebook_stops_nobody_and_says_why(course):
+    _, _, rows = course
+    assert len(rows) == 6
+    assert rows["broken"]["status"].startswith("not gradable: ")
+    assert "is not a Jupyter notebook" in rows["broken"]["status"]
+
+
+def test_the_table_and_the_feedback_pages_say_the_same(course, tmp_path):
+    root, _, rows = course
+    path = write_grades(root, list(rows.values()))
+    lines = {row["student"]: row for row in csv.DictReader(path.open(encoding="utf-8"))}
+    for student, (_, points) in ANSWERS.items():
+        assert float(lines[student]["n_correct"]) == points
+        page = root / "feedback" / student / MODULE / f"{MODULE}.html"
+        text = page.read_text(encoding="utf-8")
+        outcome = {"blank": "not attempted", "half": "not yet", "raising": "your code raised"}
+        assert f"n_correct: {outcome.get(student, 'correct')}" in text
+        assert "BEGIN SOLUTION" not in text
+    assert lines["perfect"]["why_frozen_features"] == ""
+
+
+def test_a_regrade_replays_the_same_questions(course):
+    root, inbox, rows = course
+    key = secret(root)
+    again = grade(root, collect([inbox / f"half_{MODULE}.ipynb"], [MODULE]), progress=False)
+    assert again == [rows["half"]]
+    assert secret(root) == key
+    seeds = {seed(key, MODULE, student, "n_correct") for student in ANSWERS}
+    assert len(seeds) == len(ANSWERS)
+    assert seed(key, MODULE, "odd", "n_correct") in seeds
+    assert (root / NAME).stat().st_mode & 0o077 == 0
+
+
+def test_plain_nbgrader_takes_the_same_way(course):
+    root, _, _ = course
+    command = [sys.executable, "-m", "nbgrader", "autograde", MODULE, "--student=half", "--force"]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    notebook = read_notebook(root / "autograded" / "half" / MODULE / f"{MODULE}.ipynb")
+    shown = cell_of(notebook, "check-n_correct").outputs
+    assert shown[-1].output_type == "error"
+    assert "not yet" in shown[0].data["text/plain"]
+    with api(root).gradebook as gradebook:
+        assert gradebook.find_submission(MODULE, "half").score == 0
+
+
+def test_a_test_cell_that_never_ran_earns_nothing(course, tmp_path):
+    """Plain nbgrader gives full marks to a test cell without output, even on a blank notebook."""
+    root, _, _ = course
+    notebook = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    cell_of(notebook, "check-n_correct").metadata["tags"] = ["skip-execution"]
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import os\nos._exit(0)"))
+    path = save(notebook, tmp_path / f"skipper_{MODULE}.ipynb")
+    (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    assert (row["status"], row["exercises"]["n_correct"]) == ("graded", 0)
+
+
+def test_a_submission_made_on_an_older_release_stays_gradable(course, tmp_path):
+    root, _, _ = course
+    old = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    text = root / f"{MODULE}.py"
+    before = text.read_text(encoding="utf-8")
+    try:
+        text.write_text(before.replace("# # A small module", "# # Revised"), encoding="utf-8")
+        build(root, MODULE)
+        path = save(answered(old, n_correct=RIGHT), tmp_path / f"early_{MODULE}.ipynb")
+        (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    finally:
+        text.write_text(before, encoding="utf-8")
+        build(root, MODULE)
+    assert (row["status"], row["exercises"]["n_correct"]) == ("graded", 1)
+    graded = read_notebook(root / "autograded" / "early" / MODULE / f"{MODULE}.ipynb")
+    assert "Revised" in graded.cells[0].source
+
+
+def test_collect_reads_trees_and_loose_files(course, tmp_path):
+    root, _, _ = course
+    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    save(release, tmp_path / "submitted" / "zoë" / MODULE / f"{MODULE}.ipynb")
+    save(release, tmp_path / "loose" / "ann b.ipynb")
+    save(release, tmp_path / "loose" / ".ipynb_checkpoints" / "ann b-checkpoint.ipynb")
+    found = collect([tmp_path / "submitted", tmp_path / "loose"], [MODULE])
+    assert [(one.student, one.module, one.problem) for one in found] == [
+        ("ann_b", MODULE, ""),
+        ("zoë", MODULE, ""),
+    ]
+
+
+def test_collect_says_what_it_cannot_place(tmp_path):
+    empty = nbformat.v4.new_notebook()
+    save(empty, tmp_path / "a" / "someone.ipynb")
+    (one,) = collect([tmp_path / "a"], [MODULE])
+    assert "which module" in one.problem
+    with pytest.raises(CourseError, match="nothing at"):
+        collect([tmp_path / "none"], [MODULE])
+    save(empty, tmp_path / "b" / f"x_{MODULE}.ipynb")
+    save(empty, tmp_path / "b" / "x" / MODULE / f"{MODULE}.ipynb")
+    with pytest.raises(CourseError, match="Two submissions of x"):
+        collect([tmp_path / "b"], [MODULE])
+
+
+def test_a_name_cannot_become_a_formula_in_a_spreadsheet():
+    row = {"student": "=cmd()", "module": "", "status": "graded", "score": -1.0, "max_score": 0,
+           "needs_manual_grade": False, "exercises": {}}  # fmt: skip
+    (line,) = csv.DictReader(io.StringIO(grades_csv([row]).decode()))
+    assert line["student"] == "'=cmd()"
+    assert line["module"] == ""
+    assert line["score"] == "-1.0"
+
+
+def test_a_damaged_secret_is_not_replaced(tmp_path):
+    (tmp_path / NAME).write_text("short", encoding="ascii")
+    with pytest.raises(CourseError, match="damaged"):
+        secret(tmp_path)
+    assert (tmp_path / NAME).read_text(encoding="ascii") == "short"
+
+
+def test_rows_are_plain_enough_for_json(course):
+    _, _, rows = course
+    assert json.loads(json.dumps(rows)) == rows

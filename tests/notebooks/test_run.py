@@ -1,0 +1,152 @@
+"""A notebook is run and judged from outside its kernel, and no cell can stop the verdicts."""
+
+import nbformat
+import pytest
+
+from course_lib.grading.grade import build
+from course_lib.notebooks.rebuild import read_notebook
+from course_lib.notebooks.run import run
+from tests.mini import MODULE, RIGHT, SHARE, answered, cell_of, write_course
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    root = write_course(tmp_path_factory.mktemp("course"))
+    build(root, MODULE)
+    return read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+
+
+def outputs(notebook, grade_id="check-n_correct"):
+    return cell_of(notebook, grade_id).outputs
+
+
+def printed(notebook):
+    return "".join(
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    )
+
+
+def test_a_right_answer_and_the_cells_below_use_it(release):
+    notebook = answered(release, n_correct=RIGHT)
+    (verdict,) = run(notebook)
+    assert verdict.correct
+    assert [output.output_type for output in outputs(notebook)] == ["display_data"]
+    assert "n_correct: correct" in outputs(notebook)[0].data["text/html"]
+    assert "Using your own n_correct." in printed(notebook)
+    assert "counted 3" in printed(notebook)
+
+
+def test_a_blank_answer_lets_the_cells_below_go_on(release):
+    notebook = answered(release)
+    (verdict,) = run(notebook)
+    assert verdict.outcome == "not attempted"
+    assert outputs(notebook)[-1].output_type == "error"
+    assert "Using the library's n_correct" in printed(notebook)
+    assert "counted 3" in printed(notebook)
+
+
+def test_a_mistake_is_named(release):
+    notebook = answered(release, n_correct=SHARE)
+    (verdict,) = run(notebook)
+    assert verdict.outcome == "not yet"
+    assert "n_correct: not yet" in outputs(notebook)[-1].evalue
+
+
+def test_the_learners_own_line_is_shown(release):
+    source = "def n_correct(logits, labels):\n    here = logits\n    return here.no_such_thing()"
+    (verdict,) = run(answered(release, n_correct=source))
+    assert verdict.outcome == "raised"
+    assert "no_such_thing" in verdict.seen
+    assert [(row["line"], row["code"]) for row in verdict.lines] == [
+        (3, "return here.no_such_thing()")
+    ]
+
+
+def test_the_kernel_has_no_judges(release):
+    source = (
+        "import importlib\n"
+        "for name in ('judges', 'judges.m00'):\n"
+        "    try:\n"
+        "        importlib.import_module(f'course_lib.checks.{name}')\n"
+        "        print('found', name)\n"
+        "    except ModuleNotFoundError:\n"
+        "        print('no', name)\n"
+        f"{RIGHT}"
+    )
+    notebook = answered(release, n_correct=source)
+    assert run(notebook)[0].correct
+    assert "no judges" in printed(notebook)
+    assert "found" not in printed(notebook)
+
+
+def test_a_forged_reply_channel_does_not_fool_the_judge(release):
+    source = (
+        "from course_lib.checks import answer, wire\n"
+        "answer.reply = lambda namespace, question: wire.encode({'returned': 1, 'raised': None})\n"
+        "def n_correct(logits, labels): return 1"
+    )
+    (verdict,) = run(answered(release, n_correct=source))
+    assert not verdict.correct
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import os\nos._exit(3)", "def n_correct(logits, labels):\n    import os\n    os._exit(3)"],
+    ids=["while it is defined", "while it is called"],
+)
+def test_a_process_that_ends_itself_ends_with_a_sentence(release, source):
+    notebook = answered(release, n_correct=source)
+    (verdict,) = run(notebook)
+    assert (verdict.outcome, verdict.key) == ("not yet", "no answer")
+    assert "ended" in verdict.seen
+    assert outputs(notebook)[-1].output_type == "error"
+
+
+def test_a_cell_that_never_ends_is_interrupted_and_the_rest_goes_on(release):
+    notebook = answered(release, n_correct=RIGHT)
+    notebook.cells.insert(3, nbformat.v4.new_code_cell("while True: pass"))
+    (verdict,) = run(notebook, cell_seconds=20)
+    assert verdict.correct
+    assert notebook.cells[3].outputs[-1].ename in ("CellTimeoutError", "KeyboardInterrupt")
+
+
+def test_what_a_cell_prints_or_warns_changes_nothing(release):
+    source = (
+        "import sys, warnings\n"
+        "def n_correct(logits, labels):\n"
+        "    warnings.warn('careful')\n"
+        "    print('working', file=sys.stderr)\n"
+        "    print('done')\n"
+        "    return int((logits.argmax(dim=1) == labels).sum())"
+    )
+    assert run(answered(release, n_correct=source))[0].correct
+
+
+def test_old_outputs_do_not_survive(release):
+    notebook = answered(release)
+    card = nbformat.v4.new_output("display_data", data={"text/plain": "✓ n_correct: correct"})
+    cell_of(notebook, "check-n_correct").outputs = [card]
+    run(notebook)
+    assert "not attempted" in outputs(notebook)[0].data["text/plain"]
+
+
+def test_the_same_seed_asks_the_same_questions(release):
+    source = (
+        "asked = []\n"
+        "def n_correct(logits, labels):\n"
+        "    asked.append(float(logits.double().sum()))\n"
+        "    return int((logits.argmax(dim=1) == labels).sum())"
+    )
+
+    def asked(seed):
+        notebook = answered(release, n_correct=source)
+        notebook.cells.append(nbformat.v4.new_code_cell("print(asked)"))
+        run(notebook, seed_of=lambda exercise: seed)
+        return notebook.cells[-1].outputs[0].text
+
+    assert "." in asked(5)
+    assert asked(5) == asked(5)
+    assert asked(5) != asked(6)
