@@ -9,6 +9,7 @@ as one that was never interrupted.
 import hashlib
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from tqdm.auto import tqdm
 
 from course_lib.data import digits, glyphs
 from course_lib.data.imageset import ImageSet
+from course_lib.errors import CourseError
 from course_lib.evidence.intervals import mean_interval
 from course_lib.evidence.splits import k_shot_split
 from course_lib.home import folder, write_atomically
@@ -94,7 +96,10 @@ def pretrain(
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     first = 0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        try:
+            saved = torch.load(checkpoint, weights_only=True)
+        except Exception as error:
+            raise CourseError(f"{checkpoint} is damaged: delete it to start over.") from error
         first = saved.pop("step")
         for name, state in saved.items():
             parts[name].load_state_dict(state)
@@ -259,4 +264,7 @@ def _json(record: dict[str, Any]) -> bytes:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # layers this small gain nothing from more, and lose when they wait
-    typer.run(main)
+    try:
+        typer.run(main)
+    except CourseError as error:
+        sys.exit(str(error))

@@ -1,7 +1,6 @@
 """The list of datasets, and what `verify` makes of sound and unsound ones."""
 
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +8,6 @@ from torchvision.models import mobilenet_v2
 
 from course_lib.data import catalogue, files
 from course_lib.errors import CourseError
-
-STAND_IN = Path(__file__).parents[2] / ".." / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +38,9 @@ def test_missing_downloads_say_how_to_get_them(name):
         catalogue.verify(name)
 
 
-def test_too_few_photographs_are_noticed(data):
-    if not (STAND_IN / "hymenoptera_data.zip").exists():
-        pytest.skip("no photographs here")
+def test_too_few_photographs_are_noticed(data, shared_data):
     with (
-        zipfile.ZipFile(STAND_IN / "hymenoptera_data.zip") as whole,
+        zipfile.ZipFile(shared_data / "hymenoptera_data.zip") as whole,
         zipfile.ZipFile(data / "hymenoptera_data.zip", "w") as part,
     ):
         members = [m for m in whole.namelist() if m.lower().endswith(".jpg")]
@@ -55,10 +50,8 @@ def test_too_few_photographs_are_noticed(data):
         catalogue.verify("photos")
 
 
-def test_stand_ins_verify(monkeypatch):
-    if not STAND_IN.exists():
-        pytest.skip("no stand-in data here")
-    monkeypatch.setenv("COURSE_DATA", str(STAND_IN))
+def test_stand_ins_verify(shared_data, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(shared_data))
     assert "244" in catalogue.verify("photos")
     assert "torchvision" in catalogue.verify("mobilenet_v2")
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from course_lib.data import glyphs
 from course_lib.errors import CourseError
+from course_lib.home import home
 
 # Written out here, so that a change of the library's table cannot move a script unnoticed.
 HELD_OUT = {"GEORGIAN", "HEBREW", "ARMENIAN", "TIFINAGH", "NKO", "LAO"}
@@ -25,8 +26,8 @@ def standardised(images):
     return F.normalize(flat, dim=1)
 
 
-def cache_files(home):
-    return sorted((home / "cache").glob("glyphs-*.npz"))
+def cache_files(folder):
+    return sorted((folder / "cache").glob("glyphs-*.npz"))
 
 
 def test_images_are_glyphs_in_the_frame(sets):
@@ -82,10 +83,10 @@ def test_val_and_train_share_classes_but_no_shape(sets):
         assert (train[sets["train"].labels == label] @ shape).max() < 0.99
 
 
-def test_scripts_are_rendered_on_their_own_and_as_in_the_whole_set(sets, course_home):
-    before = cache_files(course_home)
+def test_scripts_are_rendered_on_their_own_and_as_in_the_whole_set(sets):
+    before = cache_files(home())
     lao = glyphs.load("held_out", scripts=("Lao",))
-    assert cache_files(course_home) == before
+    assert cache_files(home()) == before
     whole = sets["held_out"]
     chosen = torch.tensor([glyphs.script_of(whole.classes[k]) == "Lao" for k in whole.labels])
     assert torch.equal(lao.images, whole.images[chosen])

@@ -12,8 +12,6 @@ from PIL import Image
 from course_lib.data import files, photos
 from course_lib.errors import CourseError
 
-STAND_IN = Path(__file__).parents[2] / ".." / "shared" / "data"
-
 
 def picture(red: int, size: tuple[int, int], kind: str = "JPEG") -> bytes:
     """A picture whose centre square is all of one red."""
@@ -142,9 +140,8 @@ def test_unknown_split_is_refused():
         photos.load("test")
 
 
-@pytest.mark.skipif(not (STAND_IN / "hymenoptera_data.zip").exists(), reason="no photographs here")
-def test_the_real_photographs(monkeypatch):
-    monkeypatch.setenv("COURSE_DATA", str(STAND_IN))
+def test_the_real_photographs(shared_data, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(shared_data))
     train, val = photos.load("train", size=33), photos.load("val", size=33)
     assert train.labels.bincount().tolist() == [123, 121]
     assert val.labels.bincount().tolist() == [70, 83]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from course_lib.data import glyphs
+from course_lib.errors import CourseError
 from course_lib.models.weights import SHIPPED, load_backbone
 
 SCRIPT = Path(__file__).parents[2] / "data_scripts" / "pretrain_backbone.py"
@@ -55,6 +56,12 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(script, coptic, tmp_pat
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
     assert list(tmp_path.iterdir()) == []  # checkpoints are gone
+
+
+def test_a_damaged_checkpoint_gives_one_sentence(script, coptic, tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"PK, but no more")
+    with pytest.raises(CourseError, match="delete it to start over"):
+        script.pretrain(coptic, 2, 0, tmp_path / "x.pt")
 
 
 def test_the_seed_decides(script, coptic, tmp_path):

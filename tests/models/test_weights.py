@@ -17,8 +17,6 @@ from course_lib.errors import CourseError
 from course_lib.models import weights
 from course_lib.models.convnet import random_backbone
 
-STAND_IN = Path(__file__).parents[2] / ".." / "shared" / "data"
-
 
 def features(represent, images):
     with torch.inference_mode():
@@ -195,9 +193,8 @@ def test_imagenet_without_weights_says_how_to_get_them(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not STAND_IN.exists(), reason="no photographs and weights here")
-def test_imagenet_features_tell_ants_from_bees(monkeypatch):
-    monkeypatch.setenv("COURSE_DATA", str(STAND_IN))
+def test_imagenet_features_tell_ants_from_bees(shared_data, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(shared_data))
     model = weights.imagenet()
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
