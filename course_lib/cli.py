@@ -181,7 +181,9 @@ def data_fetch(
     from course_lib.data.files import SOURCES, fetch
 
     for name in names or SOURCES:
-        typer.echo(f"{name}: {_sentence(fetch, name)}")
+        if name not in SOURCES:
+            raise CourseError(f"There is no download {name!r}; there are {', '.join(SOURCES)}.")
+        typer.echo(f"{name}: {fetch(name)}")
 
 
 @data.command("verify")
@@ -191,10 +193,15 @@ def data_verify(
     """Read datasets in full and say what was found; exits with 1 if one is missing or damaged."""
     from course_lib.data.catalogue import listing, verify
 
+    known = [row["name"] for row in listing()]
+    if unknown := set(names or []) - set(known):
+        raise CourseError(
+            f"There is no dataset {', '.join(unknown)}; there are {', '.join(known)}."
+        )
     failed = False
-    for name in names or [row["name"] for row in listing()]:
+    for name in names or known:
         try:
-            typer.echo(f"{name}: {_sentence(verify, name)}")
+            typer.echo(f"{name}: {verify(name)}")
         except CourseError as problem:
             failed = True
             typer.echo(f"{name}: {problem}")
@@ -255,13 +262,6 @@ def _print(rows: list[dict], as_json: bool) -> None:
     from course_lib.evidence.notes import Table
 
     typer.echo(json.dumps(rows, indent=1) if as_json else repr(Table(rows)))
-
-
-def _sentence(function, name: str) -> object:
-    try:
-        return function(name)
-    except ValueError as error:
-        raise CourseError(str(error)) from error
 
 
 def main() -> None:

@@ -43,8 +43,7 @@ def hint(exercise: str, stage: int | None = None) -> None:
 
     `stage` (1, 2 or 3) shows that one again.
     """
-    if _exercise(exercise).solution is None:
-        raise CourseError(f"{exercise} is a written question: it has no staged hints.")
+    _exercise(exercise)
     stages = hints_of(exercise)
     if stage is not None and stage not in range(1, len(stages) + 1):
         raise CourseError(f"Hints have the stages 1 to {len(stages)}; {stage!r} is none of them.")
@@ -82,6 +81,10 @@ def _exercise(exercise: str) -> Exercise:
     if exercise not in EXERCISES:
         known = ", ".join(EXERCISES)
         raise CourseError(f"There is no exercise called {exercise!r}. The exercises are: {known}.")
+    if EXERCISES[exercise].solution is None:
+        raise CourseError(
+            f"{exercise} is a written question: a person reads it, nothing checks it."
+        )
     return EXERCISES[exercise]
 
 
