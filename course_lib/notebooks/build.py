@@ -6,9 +6,7 @@ Both are the same, byte for byte, whenever the text is the same.
 """
 
 import hashlib
-import json
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import jupytext
@@ -17,6 +15,7 @@ from nbformat import NotebookNode
 
 from course_lib.checks.exercises import EXERCISES
 from course_lib.errors import CourseError
+from course_lib.evidence.results import numbers
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CHECK = "check-"  # a test cell's grade id is this and the exercise's id
@@ -44,10 +43,10 @@ def modules(root: Path) -> list[str]:
 def read_source(path: Path) -> NotebookNode:
     """Turn a module's text into the instructor's notebook, complete with nbgrader's metadata."""
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
-    results = json.loads(files("course_lib.evidence").joinpath("results.json").read_text("utf-8"))
+    measured = numbers()
     for position, cell in enumerate(notebook.cells):
         cell.source = (
-            _fill_in(cell.source, results) if cell.cell_type == "markdown" else cell.source
+            _fill_in(cell.source, measured) if cell.cell_type == "markdown" else cell.source
         )
         short = cell.metadata.get("nbgrader")
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's, about the text
@@ -108,19 +107,19 @@ def _complete(short: dict, cell_type: str) -> dict:
     return row
 
 
-def _fill_in(text: str, results: dict) -> str:
+def _fill_in(text: str, measured: dict) -> str:
     """Replace ``{{exercise NAME}}`` and ``{{NUMBER}}`` in prose: nothing is written down twice."""
 
     def value(match: re.Match) -> str:
         name = match[1].strip()
         if name.startswith("exercise "):
             return _headline(name.removeprefix("exercise ").strip())
-        if name not in results["numbers"]:
+        if name not in measured:
             raise CourseError(
                 f"The prose asks for {{{{{name}}}}}, which is not in results.json. "
                 "Measure it in data_scripts/measure_claims.py, or mend the name."
             )
-        return results["numbers"][name]["text"]
+        return measured[name]["text"]
 
     return re.sub(r"\{\{(.+?)\}\}", value, text)
 
