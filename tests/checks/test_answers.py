@@ -66,13 +66,13 @@ def test_stub_or_missing_function_is_not_attempted(exercise: str, hard: bool) ->
 _ALL_ANSWERS = """
 from pathlib import Path
 
-def _load(exercise, source):
+def _load(exercise, path):
     answers = {{"__name__": exercise}}
-    exec(compile(source, exercise + ".py", "exec"), answers)
+    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), answers)
     return lambda *args, **kwargs: answers[Path({chosen!r}).read_text()](*args, **kwargs)
 
-for exercise, source in {sources!r}.items():
-    globals()[exercise] = _load(exercise, source)
+for exercise, path in {files!r}.items():
+    globals()[exercise] = _load(exercise, path)
 """
 
 
@@ -80,8 +80,8 @@ for exercise, source in {sources!r}.items():
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], run.Channel]]:
     """A process with all answers in it; call with an answer's name to get a channel to that one."""
     chosen = tmp_path_factory.mktemp("apart") / "chosen.txt"
-    sources = {exercise: path.read_text(encoding="utf-8") for exercise, path in FILES.items()}
-    source = _ALL_ANSWERS.format(chosen=str(chosen), sources=sources)
+    files = {exercise: str(path) for exercise, path in FILES.items()}
+    source = _ALL_ANSWERS.format(chosen=str(chosen), files=files)
 
     with learners_library() as library, process_apart(source, library) as channel:
 

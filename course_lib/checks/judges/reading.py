@@ -10,7 +10,7 @@ _EFFECTS = {
     "library": ("your own code", "a call of the library's own solution"),
     "inputs": ("inputs unchanged", "an input that changed during the call"),
     "random state": ("the same state before and after", "a changed global random state"),
-    "gradient mode": ("gradients on", "gradients still off after the call"),
+    "gradient mode": ("the same mode before and after", "gradients switched on or off for good"),
 }
 
 
@@ -83,8 +83,36 @@ def tensor(value: object, shape: tuple[int, ...], *, expected: str = "") -> torc
     if tuple(value.shape) != tuple(shape):
         raise NotYet("shape", expected=expected, seen=describe(value))
     if value.is_floating_point() and not torch.isfinite(value).all():
-        raise NotYet("not finite", expected=expected, seen=f"{describe(value)} with NaN or infinity")
+        raise NotYet(
+            "not finite", expected=expected, seen=f"{describe(value)} with NaN or infinity"
+        )
     return value
+
+
+def explained(
+    seen: list[float],
+    truth: list[float],
+    others: list[tuple[str, list[float]]],
+    *,
+    tolerance: float,
+    texts: list[str],
+) -> None:
+    """Require the truth in every round, or name the formula that gives what was seen.
+
+    `others` are ``(key, its value in each round)``. A formula is named only when it gives every
+    round's value, so none is named by chance; ``"constant"`` and ``"value"`` are the last resorts.
+    `texts` say what was expected in each round.
+    """
+
+    def gives(values: list[float]) -> bool:
+        return all(abs(a - b) <= tolerance for a, b in zip(seen, values, strict=True))
+
+    if gives(truth):
+        return
+    others = [*others, ("constant", [seen[0]] * len(seen))]
+    key = next((key for key, values in others if gives(values)), "value")
+    worst = max(range(len(seen)), key=lambda i: abs(seen[i] - truth[i]))
+    raise NotYet(key, expected=texts[worst], seen=f"{seen[worst]:.4g}")
 
 
 def describe(value: object) -> str:
