@@ -19,6 +19,7 @@ HOME = tempfile.mkdtemp(prefix="course-tests-")
 # One home for the whole session, so that what is costly (the rendered glyphs) is made once; and
 # nobody's own Jupyter settings. Child processes, such as notebook kernels, get all of it too.
 os.environ["COURSE_HOME"] = HOME
+os.environ.pop("COURSE_DATA", None)
 os.environ["IPYTHONDIR"] = os.path.join(HOME, "ipython")
 os.environ["JUPYTER_CONFIG_DIR"] = os.path.join(HOME, "jupyter")
 # Small tensors gain nothing from many threads. Must be set before torch is imported.
