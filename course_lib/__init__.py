@@ -5,6 +5,7 @@ Import this package and nothing heavy happens: torch is loaded by the module tha
 The folders, from the bottom up::
 
     errors, home    what a person reads when something is wrong; where local files live
+    device          CPU, CUDA or MPS by one argument
     data/           images as tensors: glyphs, digits, photographs; splits by name
     models/         the backbone and its shipped weights
     evidence/       how we know: evaluation, splits, intervals, the article's claims

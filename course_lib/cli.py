@@ -1,6 +1,7 @@
 """The ``course`` command: thin commands over the library. No logic lives here."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,15 +49,14 @@ def lab(
     paths, notes = prepare(root)
     for note in notes:
         typer.echo(note)
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        str(paths[0]),
-        f"--ServerApp.root_dir={root.parent}",
-    ]
+    first = paths[0].relative_to(root.parent).as_posix()
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root.parent}"]
+    command += [f"--LabApp.default_url=/lab/tree/{first}", "--LabApp.news_url=None"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     command += [] if browser else ["--no-browser"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # as in many containers
+        command.append("--allow-root")
     raise typer.Exit(subprocess.run(command, cwd=root).returncode)
 
 

@@ -9,7 +9,7 @@ SHIPPED = Path(__file__).with_name("results.json")
 def numbers() -> dict[str, dict]:
     """Return every measured number by name.
 
-    Each has ``text`` (as the prose states it) and, unless it is only a short form, ``mean``, ``low``
+    Each has ``text`` (as the prose has it) and, unless it is only a short form, ``mean``, ``low``
     and ``high`` (95 % interval), ``unit``, ``n`` and ``values`` (one per seed; shares in [0, 1]).
     """
     return json.loads(SHIPPED.read_text(encoding="utf-8"))["numbers"]
