@@ -121,7 +121,7 @@ def test_whatever_changes_the_features_is_in_the_key(cache, change):
 
 def test_transform_and_split_are_in_the_key_also_with_odd_names(cache):
     folder, runs = cache
-    names = [("plain", "train"), ("plain", "test"), ("a/b", "../x: y"), ("a b", "x y")]
+    names = [("plain", "train"), ("plain", "test"), ("../a/b", "x:y"), (". a b", "x:y")]
     for transform, split in names:
         cached_features(SmallNet(0), images(0), transform=transform, split=split)
     assert len(runs) == len(list((folder / "cache").iterdir())) == 4

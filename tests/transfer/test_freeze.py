@@ -65,6 +65,7 @@ def holders(model: nn.Module):
 def test_eval_survives_train_called_anywhere():
     model = SmallNet(0)
     freeze(model.backbone)
+    assert not any(modes(model.backbone).values())  # at once, before any train()
     for caller in holders(model):
         assert caller.train() is caller
         caller.train(True)

@@ -27,10 +27,16 @@ def stripes(seed: int, n: int):
 
 def test_it_learns_what_can_be_learned_and_says_how_it_went():
     model, val = SmallNet(0), stripes(1, 60)
-    seen = []
+    seen, losses = [], []
+
+    def loss(logits, labels):
+        value = F.cross_entropy(logits, labels)
+        losses.append(value.item())
+        return value
+
     history = fit(
         model, *stripes(0, 120), steps=150, batch_size=40, lr=0.02, val=val, log_every=40,
-        on_row=lambda rows: seen.append(len(rows)),
+        loss=loss, on_row=lambda rows: seen.append(len(rows)),
     )  # fmt: skip
     assert [row["step"] for row in history] == [40, 80, 120, 150]
     assert [row["epoch"] for row in history] == pytest.approx([40 / 3, 80 / 3, 40, 50])
@@ -38,7 +44,11 @@ def test_it_learns_what_can_be_learned_and_says_how_it_went():
     assert history[-1]["val_accuracy"] > 0.8  # chance is 1/3
     right = (copy.deepcopy(model).eval()(val[0]).argmax(1) == val[1]).sum().item()
     assert history[-1]["val_accuracy"] == right / 60
+    parts = [losses[:40], losses[40:80], losses[80:120], losses[120:]]
+    assert [row["loss"] for row in history] == pytest.approx([sum(p) / len(p) for p in parts])
     assert history[-1]["loss"] < history[0]["loss"]
+    # In train mode: batch-norm saw every batch once.
+    assert model.backbone[1].num_batches_tracked == 150
     seconds = [row["seconds"] for row in history]
     assert seconds == sorted(seconds)
     assert seconds[0] > 0
@@ -80,6 +90,7 @@ def test_frozen_parts_and_surroundings_are_left_alone(seed):
     model = SmallNet(seed)
     scramble_modes(model, seed)
     freeze(model.backbone)
+    torch.rand(1)  # a state that no seed alone leads to
     before, before_modes, random = state(model), modes(model), torch.get_rng_state()
     images, labels = stripes(seed, 30)
     copies = images.clone(), labels.clone()
