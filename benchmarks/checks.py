@@ -14,7 +14,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Print one line an exercise, as a Markdown table (median of five runs after one to warm up)."""
+    """Print one line an exercise, as a Markdown table (medians, after one run to warm up)."""
     print("| exercise | visible, ms | hidden, ms |\n|---|---|---|")
     for row in EXERCISES.values():
         if row.solution:
