@@ -13,3 +13,12 @@ def numbers() -> dict[str, dict]:
     and ``high`` (95 % interval), ``unit``, ``n`` and ``values`` (one per seed; shares in [0, 1]).
     """
     return json.loads(SHIPPED.read_text(encoding="utf-8"))["numbers"]
+
+
+def settings() -> dict:
+    """Return what was chosen beforehand, for whoever repeats a measurement with another seed.
+
+    ``strengths`` of the probes by representation, ``learning_rate`` and ``scratch_steps`` from
+    scratch, and ``chosen_on``: the data they were chosen on, in words.
+    """
+    return json.loads(SHIPPED.read_text(encoding="utf-8"))["settings"]
