@@ -1,9 +1,9 @@
 """Printed glyphs of many scripts: the source task, rendered from the fonts matplotlib ships.
 
 A class is one character; its images are that character in several fonts, each scaled to a 24-pixel
-box in a 32 x 32 frame, white on black. Three things never enter the source classes: digits and
-numbers of any script (the target task is handwritten digits), six whole scripts (the few-shot
-task), and characters that differ from another class by an accent, a dot or a bar alone.
+box in a 32 x 32 frame, white on black. Never among the source classes: digits and numbers of any
+script (the target task is handwritten digits), six whole scripts (the few-shot task), accented
+characters, and characters that look like another class in the same font.
 """
 
 import hashlib
