@@ -7,6 +7,7 @@ import random
 import sys
 import sysconfig
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -39,6 +40,11 @@ def reply(namespace: dict[str, Any], question: bytes) -> bytes:
         return wire.encode({"missing": True})
     probe = getattr(import_module(f"course_lib.checks.probes.{EXERCISES[name].section}"), name)
     with random_state_kept(), torch.enable_grad():
+        # Dropout and the like draw the same numbers wherever and whenever a question is asked.
+        seed = zlib.crc32(question)
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)
         answer = probe(function, asked["inputs"])
     try:
         return wire.encode(answer)

@@ -16,9 +16,9 @@ MESSAGES = {
         "Make a generator of your own from the seed, and draw from that one.",
     ),
     "gradient mode": Message(
-        "Gradients are switched on again after the call, if they were on before.",
-        "`torch.set_grad_enabled(False)` stays in force until somebody undoes it; a `with` block "
-        "undoes it by itself.",
+        "Gradients are on after the call if they were on before it, and off if they were off.",
+        "`torch.set_grad_enabled(...)` stays in force until somebody undoes it; a `with` block "
+        "puts back what was there before.",
         "Put the forward passes into a `with` block.",
     ),
     "library": Message(
