@@ -20,7 +20,7 @@ import torch
 import typer
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from course_lib.data import digits, glyphs
 from course_lib.errors import CourseError

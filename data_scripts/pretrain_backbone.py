@@ -21,7 +21,7 @@ import typer
 from safetensors.torch import save
 from sklearn.linear_model import LogisticRegression
 from torch import Generator, Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from course_lib.data import digits, glyphs
 from course_lib.data.imageset import ImageSet

@@ -8,6 +8,7 @@ characters, and characters that look like another class in the same font.
 
 import hashlib
 import io
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -20,7 +21,7 @@ import torch.nn.functional as F
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageFont, features
 from torch import Generator, Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from course_lib.data.imageset import ImageSet
 from course_lib.home import folder, write_atomically
@@ -200,7 +201,7 @@ def _render_all(characters: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.n
     """Render each character in each font: uint8 (N, 32, 32), labels (N,), fonts (N,)."""
     rows = []
     # The bar appears only when the work lasts.
-    bar = tqdm(characters, desc="rendering glyphs", unit="class", delay=2, leave=False)
+    bar = tqdm(characters, "rendering glyphs", leave=False, delay=3, file=sys.stdout)
     for label, character in enumerate(bar):
         shapes = np.empty((0, 256), np.float32)
         for font, name in enumerate(TRAIN_FONTS + VAL_FONTS):

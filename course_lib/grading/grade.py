@@ -12,7 +12,7 @@ from pathlib import Path
 from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
