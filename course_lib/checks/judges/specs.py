@@ -16,21 +16,36 @@ def random_model(
     channels: int = 1,
     classes: int = 4,
     n_blocks: int = 2,
+    last_width: int | None = None,
+    last_relu: bool = True,
     dropout: bool = False,
+    noise: bool = False,
+    pool: str = "mean",
     head_first: bool = False,
     training: bool = False,
 ) -> dict:
     """Draw a small convolutional model whose every value is random.
 
     Batch-norm statistics are far from what any batch has, so that train and eval mode differ.
+    `last_width` is the number of features, `last_relu` False lets them be negative.
     """
     blocks, width = [], channels
-    for _ in range(n_blocks):
-        wider = draw(rng, 4, 8)
-        layers = [["conv", width, wider, 3, draw(rng, 1, 2)], ["bn", wider], ["relu"]]
-        blocks.append([*layers, ["dropout", 0.5]] if dropout else layers)
+    for i in range(n_blocks):
+        last = i == n_blocks - 1
+        wider = last_width if last and last_width else draw(rng, 4, 8)
+        layers = [["conv", width, wider, 3, draw(rng, 1, 2)], ["bn", wider]]
+        layers += [["relu"]] if last_relu or not last else []
+        layers += [["dropout", 0.5]] if dropout else []
+        layers += [["noise", 1.0]] if noise else []
+        blocks.append(layers)
         width = wider
-    spec = {"blocks": blocks, "classes": classes, "head_first": head_first, "training": training}
+    spec = {
+        "blocks": blocks,
+        "classes": classes,
+        "head_first": head_first,
+        "training": training,
+        "pool": pool,
+    }
     state = state_of(build(spec))
     for name, value in state.items():
         if name.endswith("num_batches_tracked"):
