@@ -283,8 +283,8 @@ def k_shot_split(ask: Ask, rng: torch.Generator, hard: bool) -> None:
             for each in seeds
         ]
         if supports[0] != supports[1]:
-            seen = f"{len(supports[0] ^ supports[1])} indices on one side only"
-            raise NotYet("same_seed", expected=f"seed {seed} twice: the same sets", seen=seen)
+            expected = f"seed {seed} twice: the same sets"
+            raise NotYet("same_seed", expected=expected, seen="two different support sets")
         for other, drawn in zip(seeds[2:], supports[2:], strict=True):
             if drawn == supports[0]:
                 seen = f"seeds {seed} and {other}: the same support set"
