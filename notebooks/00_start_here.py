@@ -871,8 +871,8 @@ else:
 
 # %% [markdown]
 # Keep a caveat in mind when it runs: *ant* and *bee* are among ImageNet's thousand classes. Source
-# and target overlap, and the gain would be smaller for something the source has never seen. Our own
-# backbone, whose source holds no digit and no letter of the six scripts, was the stricter test.
+# and target overlap, and the gain may well be smaller for something the source has never seen. Our
+# own backbone, whose source holds no digit and no letter of the six scripts, was the stricter test.
 #
 # ## A question to write about
 #
@@ -890,10 +890,9 @@ else:
 # <details><summary>A model answer</summary>
 #
 # The difference is two photographs out of 153. One run each says nothing about luck: I want several
-# seeds, the same splits for both, and the paired difference with its 95 % interval. The best of
-# many epochs on the validation set is an optimistic number, most of all for the method with more to
-# choose from; so the choice belongs on validation data and the comparison on a test set used once.
-# Until then: undecided.
+# seeds, the same splits for both, and the paired difference with its 95 % interval. Choosing the
+# best of many epochs makes a validation number optimistic, most for the method that chooses most;
+# so I want the comparison on a test set used once. Until then: undecided.
 #
 # (How optimistic? In a simulation, the best of 25 checkpoints that are all right on
 # {{best_of_many.true.mean}} of all photographs shows {{best_of_many.reported.mean}} on 153 of
