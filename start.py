@@ -236,7 +236,7 @@ PIP_FAILURES = (
 
 
 def pip(*arguments):
-    """Run the environment's pip; what goes wrong becomes one sentence below pip's own words."""
+    """Run the environment's pip; what goes wrong becomes one sentence."""
     environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     environment["PIP_USER"] = "0"  # a --user in someone's settings is refused in a venv
     scratch = os.path.join(VENV, "tmp")
@@ -253,13 +253,15 @@ def pip(*arguments):
         process.wait()
         shutil.rmtree(scratch, ignore_errors=True)
     if process.returncode:
-        # Retrying and other warnings are pip's way there; its last words say what happened.
-        said = [line for line in errors.splitlines() if line and "is ignored" not in line]
-        sys.stderr.write("\n".join(said[-12:]) + "\n")
-        for signs, sentence in PIP_FAILURES:
+        sentence = "pip failed (see above): run the same command again."
+        for signs, known in PIP_FAILURES:
             if any(sign in errors for sign in signs):
-                raise Stop(sentence)
-        raise Stop("pip failed (see above): run the same command again.")
+                sentence = known
+                break
+        if "see above" in sentence:
+            said = [line for line in errors.splitlines() if line and "is ignored" not in line]
+            sys.stderr.write("\n".join(said[-12:]) + "\n")
+        raise Stop(sentence)
 
 
 def mend():
