@@ -312,7 +312,7 @@ def ledger(rows: Sequence[Mapping]) -> Figure:
         raise ValueError("The ledger has no prediction yet that was measured.")
     units = list(dict.fromkeys(row["unit"] for row in rows))
     groups = [[row for row in rows if row["unit"] == unit] for unit in units]
-    figure = _figure(6.4, sum(1.0 + 0.4 * len(group) for group in groups))
+    figure = _figure(7.5, sum(1.0 + 0.5 * len(group) for group in groups))
     panels = figure.subplots(
         len(units), 1, squeeze=False, height_ratios=[2 + len(group) for group in groups]
     )

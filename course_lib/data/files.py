@@ -53,7 +53,7 @@ def find(name: str) -> Path:
         for path in sorted(data_folder().glob(pattern)):
             return path
     raise CourseError(
-        f"The {name} are not in {data_folder()}: run `course data fetch {name}` "
+        f"There is no download {name!r} in {data_folder()} yet: run `course data fetch {name}` "
         f"({_source(name).megabytes} MB), or set COURSE_DATA to the folder that has them."
     )
 

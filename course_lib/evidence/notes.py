@@ -52,9 +52,10 @@ class Table(list):
     """Rows (dicts with the same keys) that a notebook shows as a table."""
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(key)}</th>' for key in (self or [{}])[0])
+        left = 'style="text-align:left"'  # notebooks align to the right, which suits no sentence
+        head = "".join(f'<th scope="col" {left}>{escape(key)}</th>' for key in (self or [{}])[0])
         body = "".join(
-            f"<tr>{''.join(f'<td>{escape(_text(cell))}</td>' for cell in row.values())}</tr>"
+            f"<tr>{''.join(f'<td {left}>{escape(_text(cell))}</td>' for cell in row.values())}</tr>"
             for row in self
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

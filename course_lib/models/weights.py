@@ -5,11 +5,9 @@ import json
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from course_lib.data.imagenet import load_state
 from course_lib.errors import CourseError
 from course_lib.models.convnet import Backbone, Classifier, random_backbone
 
@@ -92,9 +90,13 @@ def imagenet(name: str = "mobilenet_v2") -> Classifier:
     """
     if name != "mobilenet_v2":
         raise ValueError(f"There are no ImageNet weights for {name!r}: use 'mobilenet_v2'.")
+    from torchvision.models import mobilenet_v2  # slow to import, and needed only here
+
+    from course_lib.data.imagenet import load_state
+
     state = load_state(name)
     with torch.random.fork_rng(devices=[]):  # making layers draws random numbers
-        full = torchvision.models.mobilenet_v2()
+        full = mobilenet_v2()
         model = Classifier(ImageNetBackbone(full.features), n_classes=1000)
     full.load_state_dict(state)
     model.head = full.classifier[1]
