@@ -101,5 +101,5 @@ def test_tables_show_empty_cells_and_three_digits():
     table = notes.Table([{"key": "é", "measured": 2 / 3, "low": None}])
     assert repr(table).splitlines() == ["key  measured  low", "é    0.667"]
     assert ">0.667</td>" in table._repr_html_()
-    assert '<th scope="col">measured</th>' in table._repr_html_()
+    assert ">measured</th>" in table._repr_html_()
     assert repr(notes.Table()) == ""
