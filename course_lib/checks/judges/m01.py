@@ -105,7 +105,8 @@ def _read_preprocessed(value: object, images: Tensor, mean: Tensor, std: Tensor)
         n, c, h, w = (int(i) for i in torch.unravel_index(worst, truth.shape))
         raise NotYet(
             found[0] if found else "value",
-            expected=f"{truth[n, c, h, w]:.4f} for image {n}, channel {c}, row {h}, column {w}",
+            expected=f"{truth[n, c, h, w]:.4f} from a pixel of {int(images[n, c, h, w])} "
+            f"(image {n}, channel {c}, row {h}, column {w})",
             seen=f"{seen[n, c, h, w]:.4f}",
             byte=int(images[n, c, h, w]),
             mean=f"{mean.flatten()[c]:.3f}",
@@ -427,7 +428,8 @@ def _read_view(who: str, view: dict, truth: Tensor, lost: list[str], layers: set
     worst = ""
     if isinstance(view["output"], Tensor) and view["output"].shape == truth.shape:
         worst = f", off by up to {float((view['output'] - truth).abs().max()):.2g}"
-    if any(name.endswith(("running_mean", "running_var")) for name in lost):
+    lost = [name for name in lost if name.endswith(("running_mean", "running_var"))]
+    if lost:
         key, seen = "buffers_lost", f"no {lost[0]} any more"
     elif statistics:
         key, seen = _UNDONE[who], f"{statistics[0]} moved {after}"

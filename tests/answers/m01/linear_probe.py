@@ -550,7 +550,8 @@ def right_gradient_descent(train_x, train_y, val_x, val_y, test_x, test_y, stren
         (loss + (penalty / 2 * weight.square()).sum()).backward()
         optimizer.step()
         schedule.step()
-    lines = dict(zip(strengths, zip((scaled / scale).detach(), bias.detach()), strict=True))
+    rows = zip((scaled / scale).detach(), bias.detach(), strict=True)
+    lines = dict(zip(strengths, rows, strict=True))
     return _choose(lines.__getitem__, (val_x, val_y), (test_x, test_y), strengths)
 
 
