@@ -300,6 +300,11 @@ MESSAGES = {
             "(broadcast). torch raises a RuntimeError, and not always.",
             "Compare the lengths first, and raise with a sentence that says both.",
         ),
+        "two_seeds": Message(
+            "Two pairs are enough for an interval, a wide one; only fewer are refused.",
+            "A comparison with `<=` where there have to be *fewer* than two.",
+            "What does your condition say for exactly two pairs?",
+        ),
         "one_seed": Message(
             "One pair is refused with a `ValueError`: an interval needs at least two.",
             "With one difference there is no spread to measure; NaN or a zero width would pretend "

@@ -275,6 +275,14 @@ def wrong_nan_for_one_seed(a, b):
     return _around(d, _t(d) * stats.sem(d))
 
 
+def wrong_refuses_two_seeds(a, b):
+    """Named `two_seeds`."""
+    d = _differences(a, b)
+    if len(d) <= 2:
+        raise ValueError("An interval needs at least two seeds.")
+    return _around(d, _t(d) * stats.sem(d))
+
+
 def wrong_only_tensors(a, b):
     """Named `raised`."""
     if len(a) != len(b) or len(a) < 2:
@@ -366,8 +374,9 @@ def right_python_by_hand(a, b, *, confidence=0.95):
     if len(d) < 2:
         raise ValueError(f"Got {len(d)} pairs, at least 2 are needed.")
     mean = math.fsum(d) / len(d)
-    table = {5: 2.776, 30: 2.045}
-    half = table[len(d)] * math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
+    table = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
+    quantile = table[len(d) - 2] if len(d) < 12 else 2.045
+    half = quantile * math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
     return mean, mean - half, mean + half
 
 
