@@ -1007,9 +1007,10 @@ moves_by_kind(moved)
 # and batch after batch of dark-on-white digits went through *your* batch-norm.
 #
 # Your head would notice. In most projects nobody looks: there the same bug costs less, and stays.
-# With one task on its own training data, five labels per class, it is {{bugs.batchnorm.moving}}
-# with moving statistics against {{bugs.batchnorm.right}} without (paired difference
-# {{bugs.batchnorm.cost}}).
+# With a single head, trained and tested on the same kind of images with five labels per class, the
+# features still drift by {{bugs.batchnorm.moving.drift.mean}} of their length. Accuracy is
+# {{bugs.batchnorm.moving}} instead of {{bugs.batchnorm.right}}: a paired difference of
+# {{bugs.batchnorm.cost}}. Small enough to overlook.
 #
 # ### The second leak
 #
@@ -1215,7 +1216,7 @@ else:
 # %% [markdown] nbgrader={"grade_id": "why_frozen_features", "solution": true}
 # Scratch must find 300,000 weights from a handful of images; many settings fit them, most by
 # accident. Frozen learns only the head, 1,290 weights: how to see strokes came from printed glyphs.
-# So with one label per class it gains {{digits.1.gain.mean}}. With 20 the gain is
+# So with one label per class it is ahead by {{digits.1.gain.mean}}. With 20 the gain is
 # {{digits.20.gain.mean}}: now the labels are enough to learn features made for digits, while frozen
 # ones stay what letters asked for, and no label can mend what they miss.
 
