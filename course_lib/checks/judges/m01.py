@@ -142,12 +142,11 @@ def extract_features(ask: Ask, rng: torch.Generator, hard: bool) -> None:
             {"classes": 1, "pool": "max", "noise": True, "training": True},
             {"channels": 2, "last_width": 12, "classes": 12, "head_first": True},
         ]
-    for i, options in enumerate(rounds):
-        spec = random_model(rng, **options)
-        batch_size = (draw(rng, 5, 9), draw(rng, 5, 9), 1, 6, None, 100)[i]
-        n = 12 if batch_size in (1, 6, None, 100) else 2 * batch_size + draw(rng, 2, batch_size - 2)
-        images = torch.rand(n, options.get("channels", 1), 14, 12, generator=rng)
-        later = torch.rand(3, options.get("channels", 1), 14, 12, generator=rng)
+    batch_sizes = [draw(rng, 5, 9), draw(rng, 5, 9), 1, 6, None, 100]
+    for i, (options, batch_size) in enumerate(zip(rounds, batch_sizes, strict=False)):
+        n = 2 * batch_size + draw(rng, 2, batch_size - 2) if i < 2 else 12  # ragged, or not
+        spec, images = _telling(rng, n, options)
+        later = torch.rand(3, *images.shape[1:], generator=rng)
         answer = ask(
             {
                 "model": spec,
@@ -158,6 +157,22 @@ def extract_features(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         )
         _read_features(answer, spec, images, batch_size or 256)
         _read_model_afterwards(answer, spec, later)
+
+
+@torch.no_grad()
+def _telling(rng: torch.Generator, n: int, options: dict) -> tuple[dict, Tensor]:
+    """Draw a model and images whose features clearly differ from image to image."""
+    while True:
+        spec = random_model(rng, **options)
+        images = torch.rand(n, options.get("channels", 1), 14, 12, generator=rng)
+        features = build({**spec, "training": False}).backbone(images)
+        spread = features.std(dim=0)
+        if not options.get("last_relu", True):
+            # Move the mean to a third of the spread: negative features, but not centred ones.
+            bias = f"backbone.blocks.{len(spec['blocks']) - 1}.1.bias"
+            spec["state"][bias] = spec["state"][bias] - features.mean(dim=0) + spread / 3
+        if spread.max() > 0.02 * features.abs().max():
+            return spec, images
 
 
 @torch.no_grad()
@@ -176,7 +191,7 @@ def _read_features(answer: dict, spec: dict, images: Tensor, batch_size: int) ->
     expected = f"a tensor of shape ({n}, {d}): one row for each image, one column for each feature"
     if isinstance(value, Tensor) and value.shape != truth.shape and value.ndim > 0:
         shape, seen = tuple(value.shape), describe(value)
-        if shape[-1] == model.head.out_features and len(value.shape) == 4:
+        if spec["head_first"] and shape == (*images.shape[:3], model.head.out_features):
             raise NotYet("children", expected=expected, seen=seen)
         if shape[1:] in (last.shape[1:], (last[0].numel(),)):
             raise NotYet("not_pooled", expected=expected, seen=seen)

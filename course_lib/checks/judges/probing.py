@@ -20,6 +20,7 @@ from course_lib.checks.verdict import NotYet
 KEYS = ("strength", "weight", "bias", "test_accuracy")
 EVERYTHING = 3  # the number of classes at which every misconception must be visible
 TOLERANCE = 0.05  # of class probabilities, from the contract
+APART = 0.03  # what tells two misconceptions apart that choose the same strength
 N_NOISY = 7  # labels that no candidate predicts, in each set that is designed
 VISIBLE = 0.08  # what every misconception must change a probability by
 
@@ -115,6 +116,8 @@ def _try_case(rng: torch.Generator, classes: int, stronger_last: bool | None) ->
         if val is None or test is None:
             continue
         val_x, val_y, test_x, test_y = pool[val[0]], val[1], pool[test[0]], test[1]
+        if len(test_y.unique()) < classes:
+            continue
         chosen = {
             "right": {max(best)},
             "tie": best - {max(best)},
@@ -184,17 +187,19 @@ def _labelled_by(
 
 
 def _all_visible(case: Case) -> bool:
-    """Whether each misconception changes the probabilities, or the accuracy, clearly."""
+    """Whether each misconception is clearly neither right nor another misconception."""
     right, inputs = case.lines["right"], case.inputs
     best = max(case.chosen["right"])
     wanted = {2: ["two_rows", "bias_penalised"], EVERYTHING: case.lines.keys() - {"right"}}
-    for key in wanted.get(right.shape[2], []):
-        for variant in case.lines[key]:
-            # What somebody with this misconception would choose, and then return.
-            accuracy = _accuracies(variant, inputs["val_x"], inputs["val_y"])
-            choice = int((accuracy == accuracy.max()).nonzero().max())
-            if _distances(case.points, variant[None, choice], right[:, choice]).min() < VISIBLE:
+    made = {key: _choices(case, key) for key in wanted.get(right.shape[2], [])}
+    for key, choices in made.items():
+        for choice, line in choices:
+            if _distances(case.points, line[None], right[:, choice]).min() < VISIBLE:
                 return False
+            for other in made.keys() - {key}:
+                alike = [line for again, line in made[other] if again == choice]
+                if alike and _distances(case.points, line[None], torch.stack(alike)).min() < APART:
+                    return False
     if right.shape[2] != EVERYTHING:
         return True
     between = [
@@ -215,6 +220,16 @@ def _all_visible(case: Case) -> bool:
     return all(
         abs(float(other - accuracy[2][best])) > 2 / len(inputs["test_y"]) for other in others
     )
+
+
+def _choices(case: Case, key: str) -> list[tuple[int, Tensor]]:
+    """What somebody with this misconception would choose, and then return, for each variant."""
+    accuracy = _accuracies(case.lines[key], case.inputs["val_x"], case.inputs["val_y"])
+    strengths = torch.tensor(case.inputs["strengths"])
+    choices = [
+        int(torch.where(of == of.max(), strengths, 0).argmax()) for of in accuracy
+    ]  # of equals the strongest
+    return [(i, lines[i]) for i, lines in zip(choices, case.lines[key], strict=True)]
 
 
 def _shuffled(rng: torch.Generator, case: Case, stronger_last: bool | None) -> Case:
@@ -286,17 +301,31 @@ def _read_objective(line: Tensor, index: int, case: Case) -> None:
     off = float(_distances(case.points, line[None], right[:, index]).min())
     if off <= TOLERANCE:
         return
-    slips = {
-        **{key: lines[:, index] for key, lines in case.lines.items() if key != "right"},
-        "refit": case.refits,
-        "another_strength": right.flatten(0, 1),
+    slips = {key: lines[:, index] for key, lines in case.lines.items() if key != "right"}
+    # Only who would have chosen this strength; if that explains nothing, anybody.
+    likely = {
+        key: torch.stack(lines)
+        for key in slips
+        if (lines := [line for choice, line in _choices(case, key) if choice == index])
     }
+    if index in case.chosen["right"]:
+        likely["refit"] = case.refits
+        likely["another_strength"] = right.flatten(0, 1)
     if len(line) == 2:
-        slips["swapped_rows"] = right[:, index].flip(1)
-    near = {key: float(_distances(case.points, line[None], of).min()) for key, of in slips.items()}
-    key = min(near, key=near.__getitem__)
+        likely["swapped_rows"] = right[:, index].flip(1)
+    key = "probabilities"
+    for group in (likely, slips):
+        near = {name: _distances(case.points, line[None], of).min() for name, of in group.items()}
+        if key == "probabilities" and near and min(near.values()) < TOLERANCE / 2:
+            key = min(near, key=near.__getitem__)
+    if key == "probabilities":
+        # Without a penalty classes that can be told apart have no best weights, only ever larger
+        # ones; but the loss on the training data is then as small as it gets.
+        train = case.inputs["train_x"], case.inputs["train_y"]
+        least = _losses(case.lines["no_penalty"][0, 0], *train)
+        key = "no_penalty" if _losses(line, *train) < 1.01 * least + 1e-4 else key
     raise NotYet(
-        key if near[key] < TOLERANCE / 2 else "probabilities",
+        key,
         expected=f"class probabilities within {TOLERANCE} of the minimum's, on fresh points",
         seen=f"off by up to {off:.2f}, at strength {case.inputs['strengths'][index]:.3g}",
     )
@@ -347,7 +376,7 @@ def all_lines(x: Tensor, y: Tensor, strengths: Tensor) -> dict[str, Tensor]:
         "mean": (strengths * n, flat),
         "bias_penalised": (strengths, strengths),
         "no_bias": (strengths, flat + 1e9),
-        "no_penalty": (flat + 1e-3, flat),
+        "no_penalty": (flat + 1e-4, flat),
         "standardised": (strengths, flat),
     }
     if len(twice) == 1:  # at two classes this is the penalty on one row, which is right

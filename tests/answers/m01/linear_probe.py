@@ -138,6 +138,12 @@ def wrong_no_penalty(train_x, train_y, val_x, val_y, test_x, test_y, strengths):
     return _probe(*sets, strengths, fit=lambda x, y, s: _fit(x, y, s, C=1e4))
 
 
+def wrong_no_penalty_at_all(train_x, train_y, val_x, val_y, test_x, test_y, strengths):
+    """Named `no_penalty`."""
+    sets = (train_x, train_y), (val_x, val_y), (test_x, test_y)
+    return _probe(*sets, strengths, fit=lambda x, y, s: _fit(x, y, s, C=np.inf))
+
+
 class _BiasAsAColumn:
     def __init__(self, x, y, strength):
         self.fit = _fit(self.ones(x), y, strength, fit_intercept=False)
