@@ -29,7 +29,7 @@ MESSAGES = {
     ),
     "not plain": Message(
         "The function returns what the exercise asks for: numbers, tensors, arrays, lists.",
-        "Perhaps another object was returned than the one computed, or nothing (a missing `return`).",
+        "Perhaps another object was returned than the one computed, such as the model itself.",
         "Print what your function returns, and its type.",
     ),
     "type": Message(
