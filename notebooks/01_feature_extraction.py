@@ -47,6 +47,7 @@ import torch
 import torch.nn.functional as F
 from IPython.display import clear_output
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import nn
 from tqdm import tqdm
 
@@ -63,6 +64,7 @@ from course_lib.models.weights import SHIPPED, imagenet, load_backbone
 from course_lib.transfer.features import cached_features
 from course_lib.transfer.train import fit
 
+threadpool_limits(1)  # PyTorch and scikit-learn: work this small gains nothing from more threads
 progress = partial(tqdm, leave=False, delay=3, file=sys.stdout)  # a bar for what takes longer
 print(f"PyTorch {torch.__version__}, course {course_lib.__version__}: ready.")
 
