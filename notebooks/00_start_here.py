@@ -40,6 +40,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import stats
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from course_lib import check, hint, plots, use  # noqa: F401 (hint is yours to call)
@@ -52,6 +53,7 @@ from course_lib.models.weights import imagenet, load_backbone
 from course_lib.transfer.features import extract_features
 from course_lib.transfer.train import fit
 
+threadpool_limits(1)  # PyTorch and scikit-learn: work this small gains nothing from more threads
 print(f"PyTorch {torch.__version__}, course {course_lib.__version__}: ready.")
 
 # %% [markdown]

@@ -7,7 +7,7 @@
 # from twenty images. But perhaps it need not: perhaps another task has taught it to see already,
 # and all that is left to learn is which feature speaks for which class.
 #
-# In about 90 minutes you will
+# In about 100 minutes you will
 #
 # - watch a backbone begin to learn, and look inside one that has finished;
 # - bring images into the form a pretrained network expects (`preprocess`);

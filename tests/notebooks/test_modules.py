@@ -14,49 +14,39 @@ pytestmark = pytest.mark.slow
 NOTEBOOKS = ROOT / "notebooks"
 
 
-def run_all(notebook, folder):
-    """Run every cell in a real kernel; a cell that raises stops the run with its traceback."""
-    where = {"metadata": {"path": str(folder)}}
+RUNS = [(module, version) for module in modules(NOTEBOOKS) for version in ("solved", "blank")]
+
+
+@pytest.fixture(scope="module", params=RUNS, ids="-".join)
+def run(request, tmp_path_factory):
+    """The outcome to expect, and a notebook of which every cell ran in a real kernel.
+
+    A cell that raises stops the run with its traceback.
+    """
+    module, version = request.param
+    if version == "solved":
+        notebook = read_source(NOTEBOOKS / f"{module}.py")
+    else:
+        notebook = read_notebook(NOTEBOOKS / "release" / module / f"{module}.ipynb")
+    where = {"metadata": {"path": str(tmp_path_factory.mktemp(version))}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
-    return notebook
-
-
-@pytest.fixture(scope="module", params=modules(NOTEBOOKS))
-def solved(request, tmp_path_factory):
-    notebook = read_source(NOTEBOOKS / f"{request.param}.py")
-    return run_all(notebook, tmp_path_factory.mktemp("solved"))
-
-
-@pytest.fixture(scope="module", params=modules(NOTEBOOKS))
-def blank(request, tmp_path_factory):
-    path = NOTEBOOKS / "release" / request.param / f"{request.param}.ipynb"
-    return run_all(read_notebook(path), tmp_path_factory.mktemp("blank"))
+    return {"solved": "correct", "blank": "not attempted"}[version], notebook
 
 
 def shown(cell):
     return "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
 
 
-def outcomes(notebook):
+def test_every_check_says_what_it_should_and_no_cell_stops_the_others(run):
+    outcome, notebook = run
     cells = [cell for cell in notebook.cells if checked_exercise(cell)]
-    return [re.findall(r"data-outcome='([^']+)'", shown(cell)) for cell in cells]
+    assert cells
+    for cell in cells:
+        assert re.findall(r"data-outcome='([^']+)'", shown(cell)) == [outcome], cell.source
 
 
-def test_with_solutions_every_check_is_correct(solved):
-    found = outcomes(solved)
-    assert found
-    assert found == [["correct"]] * len(found)
-
-
-def test_left_blank_it_runs_through_and_says_not_attempted(blank):
-    found = outcomes(blank)
-    assert found
-    assert found == [["not attempted"]] * len(found)
-
-
-@pytest.mark.parametrize("version", ["solved", "blank"])
-def test_every_figure_has_a_caption_and_an_alternative_text(version, request):
-    notebook = request.getfixturevalue(version)
+def test_every_figure_has_a_caption_and_an_alternative_text(run):
+    _, notebook = run
     figures = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -74,10 +64,9 @@ def test_every_figure_has_a_caption_and_an_alternative_text(version, request):
         assert alt[1] != caption[1]
 
 
-@pytest.mark.parametrize("version", ["solved", "blank"])
-def test_nothing_is_written_to_standard_error(version, request):
+def test_nothing_is_written_to_standard_error(run):
     """A learner reads a warning in red as their own mistake."""
-    notebook = request.getfixturevalue(version)
+    _, notebook = run
     texts = [
         output.text
         for cell in notebook.cells
