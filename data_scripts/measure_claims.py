@@ -11,7 +11,8 @@ that are reported, and the file says which.
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -123,13 +124,13 @@ def caching(seed: int, settings: dict) -> dict[str, float]:
     epochs, batch_size = 10, 100
     steps = epochs * len(pool.labels) // batch_size
 
-    model = Classifier(freeze(load_backbone()), 10)
+    model = Classifier(freeze(load_backbone()), 10, seed)
     start = time.process_time()
     fit(model, pool.images, pool.labels, steps=steps, batch_size=batch_size, lr=1e-2, seed=seed,
         log_every=steps, device="cpu", progress=False)  # fmt: skip
     every_epoch = time.process_time() - start
 
-    model = Classifier(freeze(load_backbone()), 10)
+    model = Classifier(freeze(load_backbone()), 10, seed)
     start = time.process_time()
     features = extract_features(model, pool.images)
     fit(model.head, features, pool.labels, steps=steps, batch_size=batch_size, lr=1e-2, seed=seed,
@@ -143,7 +144,7 @@ def moving_batchnorm(seed: int, settings: dict) -> dict[str, float]:
     support, _ = k_shot_split(pool.labels, 5, seed)
     found = {}
     for name in ("right", "moving"):
-        model = Classifier(load_backbone(), 10)
+        model = Classifier(load_backbone(), 10, seed)
         if name == "right":
             freeze(model.backbone)
         else:
@@ -214,11 +215,22 @@ def choose_settings(steps: int) -> dict:
             found.append(evaluate(model, query, query_y))
         return float(np.mean(found))
 
-    strengths = {n: max(STRENGTHS, key=lambda s, n=n: probed(n, s)) for n in METHODS[:3]}
+    bar = tqdm(total=3 * len(STRENGTHS) + len(RATES), desc="choosing settings", unit="setting")
+
+    def best(candidates: Sequence[float], score: Callable[[float], float]) -> float:
+        scores = {}
+        for candidate in candidates:
+            scores[candidate] = score(candidate)
+            bar.update()
+        return max(scores, key=scores.get)
+
+    strengths = {name: best(STRENGTHS, partial(probed, name)) for name in METHODS[:3]}
+    rate = best(RATES, trained)
+    bar.close()
     return {
         "chosen_on": "tasks of ten characters of the held-out scripts, not on digits",
         "strengths": strengths,
-        "learning_rate": max(RATES, key=trained),
+        "learning_rate": rate,
         "scratch_steps": steps,
     }
 
@@ -266,7 +278,7 @@ def probe_accuracy(x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor, strengt
 
 def scratch(images: Tensor, labels: Tensor, seed: int, settings: dict) -> nn.Module:
     """Train the same network from random weights, every image newly distorted in every step."""
-    model = Classifier(random_backbone(seed), 10)
+    model = Classifier(random_backbone(seed), 10, seed)
     fit(
         model, images, labels, steps=settings["scratch_steps"], lr=settings["learning_rate"],
         weight_decay=0.05, augment=glyphs.augment, log_every=settings["scratch_steps"], seed=seed,

@@ -82,10 +82,7 @@ def pretrain(
     The random draws of a step depend on ``seed`` and the step alone, so a checkpoint needs no
     random state.
     """
-    model = Classifier(random_backbone(seed), len(data.classes))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model.head.reset_parameters()
+    model = Classifier(random_backbone(seed), len(data.classes), seed)
     model = model.to(memory_format=torch.channels_last).train()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     exempt = [p for p in model.parameters() if p.ndim <= 1]

@@ -803,7 +803,7 @@ for seed in progress(range(my_seed, my_seed + 5), "your five seeds"):
     if hits(fitted, scale * features_of(model, val[0]), val[1]).mean() < TARGET:
         print(f"Seed {seed}: frozen features did not reach {TARGET:.0%}.")
 
-    network = Classifier(random_backbone(seed), 10)
+    network = Classifier(random_backbone(seed), 10, seed)
     history = fit(
         network,
         images,

@@ -46,12 +46,17 @@ class ResidualBlock(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A backbone and a linear head: logits (N, n_classes) are ``head(backbone(images))``."""
+    """A backbone and a linear head: logits (N, n_classes) are ``head(backbone(images))``.
 
-    def __init__(self, backbone: nn.Module, n_classes: int) -> None:
+    The head is new; its first weights depend on the seed alone, and the global seed is kept.
+    """
+
+    def __init__(self, backbone: nn.Module, n_classes: int, seed: int = 0) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.feature_dim, n_classes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = nn.Linear(backbone.feature_dim, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))

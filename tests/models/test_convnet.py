@@ -83,3 +83,14 @@ def test_random_backbone_is_its_seed_and_keeps_the_global_state(seed):
     assert all(
         torch.equal(a, b) for a, b in zip(first.parameters(), reference.parameters(), strict=True)
     )
+
+
+def test_a_new_head_depends_on_its_seed_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    one = Classifier(random_backbone(2), 4, seed=5).head.weight
+    assert torch.equal(torch.rand(3), expected), "the global seed is kept"
+    torch.rand(7)
+    assert torch.equal(Classifier(random_backbone(2), 4, seed=5).head.weight, one)
+    assert not torch.equal(Classifier(random_backbone(2), 4, seed=6).head.weight, one)
