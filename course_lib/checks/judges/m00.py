@@ -537,7 +537,9 @@ def _compare_intervals(
             "constant": mean == mean[0],
         }
         require(right_mean, next((key for key, found in slips.items() if found.all()), "mean"))
-    require(~near(low, -high) & (low != high), "offsets")
+    # In every round: in one, an end may be the mean's opposite by chance.
+    if near(low, -high).all() or (low == high).all():
+        require(low > high, "offsets")
     require(low <= high, "order")
     # A bootstrap's interval need not be symmetric.
     require(near((low + high) / 2, truth, 0.25), "centre")
@@ -549,6 +551,10 @@ def _compare_intervals(
             for slip in zip(*(row[key] for row in halves), strict=True):
                 if near((high - low) / 2, torch.tensor(slip, dtype=torch.float64), 0.02).all():
                     require(fits, key)
+        # A bootstrap that forgets the pairs: 1.7 to 2 such standard errors, in a wide berth.
+        apart = (high - low) / 2 / per_round(lambda a, b: ((a.var() + b.var()) / len(a)).sqrt())
+        if ((apart > 1.5) & (apart < 3)).all():
+            require(fits, "unpaired")
         five = torch.tensor([len(a) == 5 for a, _ in cases])
         few = (ratio[five] < 0.8).all() and fits[~five].all()
         require(fits, "few_seeds" if few else "width")

@@ -89,7 +89,7 @@ def wrong_both_sides_sorted(a, b):
 
 
 def wrong_unpaired_bootstrap(a, b):
-    """Named `width`."""
+    """Named `unpaired`."""
     d, rng = _differences(a, b), np.random.default_rng(0)
     n = len(d)
     means = rng.choice(a, (4000, n)).mean(axis=1) - rng.choice(b, (4000, n)).mean(axis=1)
