@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,11 @@ def lab(
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # as in many containers
         command.append("--allow-root")
-    raise typer.Exit(subprocess.run(command, cwd=root).returncode)
+    os.chdir(root)
+    if os.name == "posix":  # become JupyterLab: Ctrl-C is its own to answer
+        os.execv(command[0], command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise typer.Exit(subprocess.call(command))
 
 
 @app.command()
@@ -94,7 +99,14 @@ def check(
 
     course check freeze answer.py
     """
+    from course_lib.checks.progress import note
+
     verdicts = _check_file(what, answer) if answer else _check_notebook(Path(what), course)
+    try:
+        for verdict in verdicts:
+            note(verdict)
+    except CourseError as problem:
+        typer.echo(f"Your progress was not stored. {problem}", err=True)
     if as_json:
         typer.echo(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
     else:
@@ -216,7 +228,7 @@ def _check_file(exercise: str, path: Path) -> list:
         raise CourseError(f"There is no exercise {exercise!r} to check: see `course exercises`.")
     try:
         source = path.read_text(encoding="utf-8")
-        namespace = {"__name__": "__main__", "__file__": str(path)}
+        namespace = {"__name__": path.stem, "__file__": str(path)}
         exec(compile(source, str(path), "exec"), namespace)
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
@@ -224,7 +236,7 @@ def _check_file(exercise: str, path: Path) -> list:
         raise CourseError(f"{path}, line {error.lineno}: {error.msg}.") from error
     except UnicodeDecodeError as error:
         raise CourseError(f"{path} is not a Python file in UTF-8.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CourseError(f"{path} stopped with {type(error).__name__}: {error}") from error
     return [judge(exercise, in_process(namespace))]
 
@@ -236,7 +248,7 @@ def _check_notebook(path: Path, course: Path | None) -> list:
 
     notebook = read_notebook(path)
     about = notebook.metadata.get("course")
-    module = about.get("module", path.stem) if isinstance(about, dict) else path.stem
+    module = str(about.get("module")) if isinstance(about, dict) else path.stem
     release = course_root(course) / "release" / module / f"{module}.ipynb"
     if not release.is_file():
         raise CourseError(f"{path.name} is no notebook of this course, or {release} is missing.")

@@ -324,8 +324,10 @@ def _entries(
         short, ends = f"{mean:.1f} times", f"[{low:.1f}, {high:.1f}]"
     else:
         sign = "+" if unit == "points" else ""
-        short = f"{100 * mean:{sign}.1f} {unit}"
-        ends = f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+        # one decimal, but an end that is nearly 0 keeps its sign in a second one
+        places = 2 if 0 < min(abs(low), abs(high)) < 0.0005 else 1
+        short = f"{100 * mean:{sign}.{places}f} {unit}"
+        ends = f"[{100 * low:{sign}.{places}f}, {100 * high:{sign}.{places}f}]"
     entry = {
         "text": short if low == high else f"{short} {ends}",
         "mean": mean,

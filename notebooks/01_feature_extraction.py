@@ -103,7 +103,7 @@ ledger.predict("20 labels, random backbone", ..., "accuracy")
 # bent and blurred anew each time it is shown.
 #
 # The shipped backbone saw about a thousand characters for some minutes. You need not believe that
-# it works: take the Greek letters alone, and watch the first 150 steps. It takes some ten seconds.
+# it works: take the Greek letters alone, and watch the first 150 steps.
 # (In a hurry? Set `TASTE = False`; everything below works without it.)
 
 # %%
@@ -501,7 +501,7 @@ Table(
 )
 
 # %% [markdown]
-# (Clocks are noisy. Over many runs on another machine it was {{speed.cached_over_loop}}.)
+# (Clocks are noisy. Over ten runs on another machine it was {{speed.cached_over_loop}}.)
 #
 # The arithmetic is simple. One pass of the backbone costs *b*, one epoch of the head costs *h*. Ten
 # epochs cost 10 (b + h) in the loop, and b + 10 h with features computed once. The head is so cheap
@@ -874,11 +874,9 @@ claims.board()
 
 # %%
 pretraining = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
-paid_back = pretraining["cpu_seconds_of_this_run"] / seconds_saved[0]
-print(
-    f"Pretraining took {pretraining['cpu_seconds_of_this_run']} CPU-seconds and saves about "
-    f"{seconds_saved[0]:.1f} s a task: it pays back after some {paid_back:.0f} tasks like this one."
-)
+bill, saved = pretraining["cpu_seconds_of_this_run"], seconds_saved[0]
+print(f"Pretraining took {bill} CPU-seconds. It saved {saved:.1f} s a task here, so it", end=" ")
+print(f"pays back after some {bill / saved:.0f} tasks." if saved > 0 else "did not pay back.")
 
 # %% [markdown]
 # So pretraining pays when many tasks share one backbone, or when somebody else has paid. That is
@@ -1147,7 +1145,7 @@ plots.show(
 # MobileNetV2 that was trained on ImageNet's million photographs. Your `preprocess` brings them into
 # the form that network expects, your `extract_features` runs it once, and your `linear_probe` does
 # the rest. Chance is 50 %. The cell needs two downloads, and says in one sentence what to do if
-# they are not here. With them it takes some fifteen seconds.
+# they are not here.
 
 # %%
 try:
@@ -1218,8 +1216,8 @@ else:
 # %% [markdown] nbgrader={"grade_id": "why_frozen_features", "solution": true}
 # Scratch must find 300,000 weights from a handful of images; many settings fit them, most by
 # accident. Frozen learns only the head, 1,290 weights: how to see strokes came from printed glyphs.
-# So with one label per class it is ahead by {{digits.1.gain.mean}}. With 20 the gain is
-# {{digits.20.gain.mean}}: now the labels are enough to learn features made for digits, while frozen
+# So with one label per class it is ahead by {{digits.1.gain.mean}}. With all thousand the gain is
+# {{digits.all.gain.mean}}: now the labels are enough to learn features made for digits, while frozen
 # ones stay what letters asked for, and no label can mend what they miss.
 
 # %% [markdown]

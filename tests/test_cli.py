@@ -47,8 +47,9 @@ def test_exercises_as_a_program_reads_them():
         ("def n_correct(logits, labels): raise NotImplementedError()", "not attempted", 1),
         ("something_else = 1", "not attempted", 1),
         ("def n_correct(logits, labels): return labels.oops", "raised", 1),
+        ("def n_correct(logits, labels): raise SystemExit(0)", "raised", 1),
     ],
-    ids=["right", "mistaken", "stub", "missing", "raising"],
+    ids=["right", "mistaken", "stub", "missing", "raising", "exiting"],
 )
 def test_checking_one_answer_in_a_file(tmp_path, answer, outcome, code):
     path = tmp_path / "answer.py"
@@ -58,6 +59,8 @@ def test_checking_one_answer_in_a_file(tmp_path, answer, outcome, code):
     (verdict,) = json.loads(result.stdout)
     assert verdict["outcome"] == outcome
     assert outcome in course("check", "n_correct", path).stdout
+    rows = {row["exercise"]: row for row in json.loads(course("progress", "--json").stdout)}
+    assert rows["n_correct"]["outcome"] == outcome
 
 
 @pytest.mark.parametrize(
@@ -66,9 +69,10 @@ def test_checking_one_answer_in_a_file(tmp_path, answer, outcome, code):
         ("answer.py", b"def n_correct(:\n", "line 1"),
         ("answer.py", b"\xff\xfe\x00", "not a Python file"),
         ("answer.py", b"1 / 0", "ZeroDivisionError"),
+        ("answer.py", b"import sys; sys.exit(0)", "SystemExit"),
         ("missing.py", b"", "No such file"),
     ],
-    ids=["syntax", "encoding", "raises", "missing"],
+    ids=["syntax", "encoding", "raises", "exits", "missing"],
 )
 def test_a_file_that_cannot_be_checked_gets_one_sentence(tmp_path, name, content, says):
     (tmp_path / "answer.py").write_bytes(content)

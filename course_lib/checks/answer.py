@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import linecache
 import random
 import sys
 import sysconfig
@@ -21,9 +20,9 @@ from course_lib.checks import wire
 from course_lib.checks.exercises import EXERCISES
 
 _HIDDEN_FROM_TRACEBACK = (
+    str(Path(__file__).parents[1]),
     str(Path(__file__).resolve().parents[1]),
-    sysconfig.get_path("stdlib"),
-    sysconfig.get_path("purelib"),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
 )
 
 
@@ -77,7 +76,7 @@ def watched(exercise: str, function: Callable, *args: Any, **kwargs: Any) -> tup
     with _noticing_library(exercise, effects):
         try:
             result = function(*args, **kwargs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raised = _describe(error)
     if _fingerprint(args, kwargs) != inputs_before:
         effects.append("inputs")
@@ -140,16 +139,19 @@ def _noticing_library(exercise: str, effects: list[str]) -> Iterator[None]:
         sys.setprofile(before)
 
 
-def _describe(error: Exception) -> dict:
+def _describe(error: BaseException) -> dict:
     lines = [
         {"line": frame.lineno, "function": frame.name, "code": frame.line or ""}
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_HIDDEN_FROM_TRACEBACK)
     ]
-    linecache.checkcache()
+    try:
+        message = str(error)[:2000]
+    except Exception:  # their own exception class may be broken too
+        message = ""
     return {
         "type": type(error).__name__,
-        "message": str(error)[:2000],
+        "message": message,
         "is_value_error": isinstance(error, ValueError),
         "lines": lines[-8:],
     }

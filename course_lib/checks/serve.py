@@ -7,7 +7,6 @@ prints goes to standard error, so it cannot be taken for an answer.
 
 import os
 import struct
-import sys
 from typing import BinaryIO
 
 from course_lib.checks import wire
@@ -38,7 +37,9 @@ def main() -> None:
     """Serve one submission until the judge closes the pipe."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # print() must not reach the channel
-    questions = sys.stdin.buffer
+    questions = os.fdopen(os.dup(0), "rb")
+    with open(os.devnull) as nothing:  # input() in an answer must not read the channel
+        os.dup2(nothing.fileno(), 0)
     namespace = {"__name__": "__main__"}
     source = wire.decode(read_frame(questions) or b"")
     exec(compile(source, "answer.py", "exec"), namespace)

@@ -40,7 +40,7 @@ def encode(value: Plain) -> bytes:
 
 
 def decode(data: bytes) -> Plain:
-    """Turn bytes back into plain data; raises `NotPlain` for anything that `encode` cannot make."""
+    """Turn bytes back into plain data; raises `NotPlain` for anything else."""
     if len(data) > MAX_BYTES:
         raise NotPlain(f"more than {MAX_BYTES // 2**20} MiB")
     if len(data) < 8:
@@ -153,6 +153,8 @@ def _plain(value: Any, depth: int) -> Plain:
         return str(value)[:MAX_TEXT]
     if isinstance(value, torch.Tensor):
         if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
+            return unknown
+        if value.numel() * value.element_size() > MAX_BYTES:  # an expanded view may pretend to be
             return unknown
         return value.detach().cpu().as_subclass(torch.Tensor).clone()
     if isinstance(value, np.ndarray):

@@ -24,23 +24,24 @@ def collect(paths: list[Path], modules: list[str]) -> list[Submission]:
     The module is the one the notebook names in its metadata, else the one in its path; the student
     is the folder above the module's folder, else the file's name without the module's.
     """
-    found = []
+    files: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
             raise CourseError(f"There is nothing at {path}.")
-        files = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
-        found += [
-            _submission(file, modules) for file in files if ".ipynb_checkpoints" not in str(file)
-        ]
+        inside = path.rglob("*.ipynb") if path.is_dir() else [path]
+        files |= {f.resolve(): None for f in inside if ".ipynb_checkpoints" not in f.parts}
+    found = [_submission(file, modules) for file in files]
     if not found:
         raise CourseError(f"No notebook (*.ipynb) under {', '.join(map(str, paths))}.")
-    twice = {}
+    same: dict[tuple[str, str], list[Path]] = {}
     for one in found:
-        twice.setdefault((one.student, one.module), []).append(one)
-    for (student, module), same in twice.items():
-        if len(same) > 1 and module:
-            names = " and ".join(str(one.path) for one in same)
-            raise CourseError(f"Two submissions of {student} for {module}: {names}. Keep one.")
+        same.setdefault((one.student, one.module), []).append(one.path)
+    for place, one in enumerate(found):
+        paths = same[one.student, one.module]
+        if len(paths) > 1 and not one.problem:
+            names = " and ".join(map(str, paths))
+            twice = f"There are two submissions of {one.student} for {one.module}: {names}."
+            found[place] = one._replace(problem=f"{twice} Keep one.")
     return sorted(found)
 
 
@@ -58,8 +59,9 @@ def _submission(path: Path, modules: list[str]) -> Submission:
     if path.parent.name == module:
         student = path.parent.parent.name
     else:
-        student = (
-            re.sub(rf"[-_ ]*{re.escape(module)}[-_ ]*", "", path.stem) if module else path.stem
-        )
-        student = student or path.parent.name
-    return Submission(re.sub(r"[^\w.@-]+", "_", student), module, path, problem)
+        name = re.escape(module) if module else r"\Z"
+        student = re.sub(rf"[-_ ]*{name}[-_ ]*", "", path.stem) or path.parent.name
+    student = re.sub(r"[^\w.@-]+", "_", student)
+    if not student.strip("._"):
+        problem = problem or "It does not say whose it is; put the student into the file's name."
+    return Submission(student, module, path, problem)

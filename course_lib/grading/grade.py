@@ -9,7 +9,6 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
+from course_lib.grading.gradebook import admit_new_cells, knows
 from course_lib.home import write_atomically
 from course_lib.notebooks.build import write_source
 
@@ -32,9 +32,11 @@ def api(root: Path) -> NbGraderAPI:
 
 def build(root: Path, module: str) -> None:
     """Make the instructor's and the student's notebook of one module, through nbgrader."""
-    write_source(root, module)
+    source = write_source(root, module)
+    nbgrader = api(root)
     with _quiet():
-        result = api(root).generate_assignment(module, force=True)
+        admit_new_cells(nbgrader, module, source)
+        result = nbgrader.generate_assignment(module, force=True)
     if not result["success"]:
         raise CourseError(f"nbgrader could not build {module}: {_reason(result)}")
 
@@ -50,7 +52,7 @@ def grade(root: Path, submissions: list[Submission], *, progress: bool = True) -
     """
     nbgrader = api(root)
     for module in sorted({one.module for one in submissions if one.module}):
-        if not _is_built(root, nbgrader, module):
+        if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
     rows = []
     bar = tqdm(submissions, desc="grading", unit="submission", disable=not progress)
@@ -89,22 +91,15 @@ def _safe_cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _is_built(root: Path, nbgrader: NbGraderAPI, module: str) -> bool:
-    if not (root / "release" / module / f"{module}.ipynb").is_file():
-        return False
-    with nbgrader.gradebook as gradebook:
-        try:
-            return bool(gradebook.find_assignment(module).notebooks)
-        except MissingEntry:
-            return False
-
-
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
     """Grade one submission; return "" or the reason why it cannot be graded."""
     target = root / "submitted" / one.student / one.module / f"{one.module}.ipynb"
-    if target.resolve() != one.path.resolve():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(one.path, target)
+    try:
+        if target.resolve() != one.path.resolve():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(one.path, target)
+    except OSError as error:
+        return f"{error.filename} cannot be copied: {error.strerror}."
     with _quiet():
         result = nbgrader.autograde(one.module, one.student, force=True, create=True)
         if result["success"]:
@@ -141,8 +136,11 @@ def _row(nbgrader: NbGraderAPI, one: Submission, problem: str) -> dict:
 def _reason(result: dict) -> str:
     """Find the sentence that matters in nbgrader's log: the last exception before its own."""
     text = f"{result.get('log') or ''}\n{result.get('error') or ''}"
-    raised = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Interrupt)): (.+)$", text, re.M)
+    raised = re.findall(
+        r"^\s*(?:[\w.]+\.)?(\w+(?:Error|Exception|Entry|Interrupt)): (.+)$", text, re.M
+    )
     told = [f"{sentence} ({kind})" for kind, sentence in raised if kind != "NbGraderException"]
+    told = told or re.findall(r"ERROR\S* (.+)", text)
     return told[-1] if told else "nbgrader gave no reason; run `nbgrader autograde` to see its log."
 
 

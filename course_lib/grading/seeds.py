@@ -20,13 +20,16 @@ def secret(root: Path) -> bytes:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        text = path.read_text(encoding="ascii").strip()
-        if len(text) != 64:
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii"))
+            if len(key) != 32:
+                raise ValueError
+        except (ValueError, OSError):
             raise CourseError(
-                f"{path} is damaged (64 characters expected). Restore it from a backup, or delete "
-                "it for a new one; marks given with the old one cannot be replayed then."
+                f"{path} cannot be read or is damaged (64 hexadecimal digits expected): restore it "
+                "from a backup, or delete it for a new one; old marks cannot be replayed then."
             ) from None
-        return bytes.fromhex(text)
+        return key
     except OSError as error:
         raise CourseError(f"{path} cannot be made: {error.strerror}.") from error
     with os.fdopen(handle, "w", encoding="ascii") as stream:

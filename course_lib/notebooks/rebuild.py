@@ -66,11 +66,15 @@ def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNo
             notes.append(f"The cell for `{grade_id}` had lost its label; found by its {how}.")
         if len(found) > 1:
             notes.append(
-                f"There were {len(found)} cells for `{grade_id}`; the last one you edited counts."
+                f"There were {len(found)} cells for `{grade_id}`; the last one you edited is your "
+                "answer."
             )
-        taken.update(dict.fromkeys(found, grade_id))
         if answered:  # else the stub stays the newest one
             cell.source = cells[chosen].source
+            if "attachments" in cells[chosen]:  # pictures pasted into a written answer
+                cell.attachments = cells[chosen].attachments
+        # an answer split in two leaves a helper in the first half: it stays a cell of their own
+        taken.update({i: grade_id for i in found if i == chosen or i not in answered})
 
     _add_own_cells(rebuilt, cells, taken, notes)
     return rebuilt, notes
@@ -102,17 +106,23 @@ def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[
     by_mark = {_mark(cell): cell.id for cell in rebuilt.cells if _mark(cell)}
     by_source = {cell.source.strip(): cell.id for cell in rebuilt.cells}
     by_grade_id = {_grade_id(cell): cell.id for cell in rebuilt.cells if _grade_id(cell)}
+    fixed = {
+        _grade_id(c) for c in rebuilt.cells if not c.metadata.get("nbgrader", {}).get("solution")
+    }
     anchor, behind = "", {}  # the release cell that own cells stand behind
     for index, cell in enumerate(cells):
         if index in taken:
             anchor = by_grade_id[taken[index]]
             continue
+        is_fixed = _grade_id(cell) in fixed - {
+            ""
+        }  # else a former answer: before the one that counts
         known = by_mark.get(_mark(cell)) or by_source.get(cell.source.strip())
-        anchor = known or by_grade_id.get(_grade_id(cell)) or anchor
+        anchor = known or (by_grade_id[_grade_id(cell)] if is_fixed else anchor)
         untouched = cell.source.strip() in by_source or _mark(cell) == given_mark(cell.source)
-        if untouched or not cell.source.strip() or cell.cell_type == "raw":
+        if untouched or not cell.source.strip():
             continue
-        if _mark(cell) or _grade_id(cell):
+        if _mark(cell) or is_fixed:
             notes.append(
                 "A cell of the course was edited; the original is back, your version follows it."
             )
@@ -124,8 +134,11 @@ def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[
 
 
 def _own(cell: NotebookNode, number: int) -> NotebookNode:
-    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    return make[cell.cell_type](source=cell.source, id=f"own-{number:02d}")
+    make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
+    own = make(source=cell.source, id=f"own-{number:02d}")
+    if "attachments" in cell:
+        own.attachments = cell.attachments
+    return own
 
 
 def _grade_id(cell: NotebookNode) -> str:

@@ -79,10 +79,10 @@ def run(
         for index, cell in enumerate(cells):
             exercise = checked_exercise(cell)
             if time.monotonic() > deadline and not ended:
-                ended = f"the notebook ran for more than {NOTEBOOK_SECONDS} s and was stopped"
+                ended = _TOO_LONG
             try:
                 if exercise:
-                    channel = _channel(client, ended)
+                    channel = _channel(client, deadline, ended)
                     verdict = judge(exercise, channel, seed=seed_of(exercise), hard=hard)
                     verdicts.append(verdict)
                     write_verdict(cell, verdict)
@@ -109,6 +109,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
 _ANSWER = "from course_lib.checks import answer; answer.show_reply(globals(), {!r})"
 _SETTLE = "from course_lib.checks import notebook as n; n.settle({!r}, {!r}); del n"
 _REPLY = "application/x-course-answer"
+_TOO_LONG = f"the notebook ran for more than {NOTEBOOK_SECONDS} s and was stopped"
 _GONE = (DeadKernelError, CellTimeoutError)
 
 
@@ -143,10 +144,10 @@ def _kernel(
             yield client
 
 
-def _channel(client: NotebookClient, ended: str) -> Channel:
+def _channel(client: NotebookClient, deadline: float, ended: str) -> Channel:
     def channel(question: bytes) -> bytes:
-        if ended:
-            raise NoAnswer(ended)
+        if ended or time.monotonic() > deadline:
+            raise NoAnswer(ended or _TOO_LONG)
         try:
             outputs = _quietly(client, _ANSWER.format(base64.b64encode(question).decode()))
         except _GONE:

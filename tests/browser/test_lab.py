@@ -64,10 +64,10 @@ def page(address, chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(90_000)
         page.goto(address)
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        page.get_by_text("Idle", exact=False).first.wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
         yield page
         browser.close()
 
@@ -138,7 +138,7 @@ def test_restart_and_run_all_ends_with_the_same_verdict(page):
     card.wait_for()
     page.get_by_role("menuitem", name="Kernel").click()
     page.get_by_role("menuitem", name="Restart Kernel and Run All Cells…").click()
-    page.get_by_role("button", name="Restart", exact=True).click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
     card.wait_for(state="detached")
     last = page.locator(".jp-CodeCell").last
     last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=240_000)

@@ -9,6 +9,7 @@ import sys
 import nbformat
 import pytest
 
+from course_lib.checks.exercises import EXERCISES
 from course_lib.errors import CourseError
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import api, build, grade, grades_csv, write_grades
@@ -135,6 +136,37 @@ def test_a_submission_made_on_an_older_release_stays_gradable(course, tmp_path):
     assert "Revised" in graded.cells[0].source
 
 
+def test_a_release_may_gain_an_exercise_and_points_in_mid_term(tmp_path, monkeypatch):
+    root = write_course(tmp_path / "course")
+    build(root, MODULE)
+    old = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    early = save(answered(old, n_correct=RIGHT), tmp_path / f"early_{MODULE}.ipynb")
+    (before,) = grade(root, collect([early], [MODULE]), progress=False)
+
+    worth_two = EXERCISES["n_correct"]._replace(points=2)
+    monkeypatch.setitem(EXERCISES, "n_correct", worth_two)
+    more = (
+        '\n# %% nbgrader={"grade_id": "preprocess", "solution": true}\n'
+        "def preprocess(images, mean, std):\n"
+        "    ### BEGIN SOLUTION\n    return images\n    ### END SOLUTION\n"
+        '\n# %% nbgrader={"grade_id": "check-preprocess"}\ncheck("preprocess")\n'
+    )
+    text = root / f"{MODULE}.py"
+    text.write_text(text.read_text("utf-8") + more, encoding="utf-8")
+    late = save(answered(old, n_correct=RIGHT), tmp_path / f"late_{MODULE}.ipynb")
+    build(root, MODULE)
+    rows = grade(root, collect([early, late], [MODULE]), progress=False)
+
+    assert before["exercises"] == {"n_correct": 1, "why_frozen_features": 0}
+    for row in rows:
+        assert row["status"] == "graded"
+        assert row["exercises"] == {"n_correct": 2, "why_frozen_features": 0, "preprocess": 0}
+
+    text.write_text(text.read_text("utf-8").replace(more, ""), encoding="utf-8")
+    with pytest.raises(CourseError, match=r"no longer has .*preprocess.* marks"):
+        build(root, MODULE)
+
+
 def test_collect_reads_trees_and_loose_files(course, tmp_path):
     root, _, _ = course
     release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
@@ -157,8 +189,14 @@ def test_collect_says_what_it_cannot_place(tmp_path):
         collect([tmp_path / "none"], [MODULE])
     save(empty, tmp_path / "b" / f"x_{MODULE}.ipynb")
     save(empty, tmp_path / "b" / "x" / MODULE / f"{MODULE}.ipynb")
-    with pytest.raises(CourseError, match="Two submissions of x"):
-        collect([tmp_path / "b"], [MODULE])
+    twice = collect([tmp_path / "b"], [MODULE])
+    assert ["two submissions of x" in one.problem for one in twice] == [True, True]
+    save(empty, tmp_path / "c" / f"{MODULE}.ipynb")
+    save(empty, tmp_path / "c" / f"._{MODULE}.ipynb")
+    assert {one.student: bool(one.problem) for one in collect([tmp_path / "c"], [MODULE])} == {
+        "c": False,
+        ".": True,
+    }
 
 
 def test_a_name_cannot_become_a_formula_in_a_spreadsheet():
@@ -170,11 +208,12 @@ def test_a_name_cannot_become_a_formula_in_a_spreadsheet():
     assert line["score"] == "-1.0"
 
 
-def test_a_damaged_secret_is_not_replaced(tmp_path):
-    (tmp_path / NAME).write_text("short", encoding="ascii")
+@pytest.mark.parametrize("content", [b"short", b"x" * 64, b"\xff" * 64])
+def test_a_damaged_secret_is_not_replaced(tmp_path, content):
+    (tmp_path / NAME).write_bytes(content)
     with pytest.raises(CourseError, match="damaged"):
         secret(tmp_path)
-    assert (tmp_path / NAME).read_text(encoding="ascii") == "short"
+    assert (tmp_path / NAME).read_bytes() == content
 
 
 def test_rows_are_plain_enough_for_json(course):

@@ -153,6 +153,29 @@ def test_own_cells_stay_where_they_were(release):
     assert rebuild(release, rebuilt)[0] == rebuilt, "rebuilding twice changes nothing more"
 
 
+def test_an_answer_split_in_two_keeps_its_first_half_before_it(release):
+    submission = answered(release, n_correct=RIGHT)
+    where = submission.cells.index(cell_of(submission, "n_correct"))
+    helper = deepcopy(submission.cells[where])
+    helper.source = "helper = 1"
+    submission.cells.insert(where, helper)
+    rebuilt, _ = rebuild(release, submission)
+    assert sources(rebuilt) == sources(submission)
+    assert cell_of(rebuilt, "n_correct").source == RIGHT
+
+
+def test_raw_cells_and_pasted_pictures_stay(release):
+    picture = {"shot.png": {"image/png": "aGVsbG8="}}
+    submission = answered(release, why_frozen_features="See ![](attachment:shot.png)")
+    cell_of(submission, "why_frozen_features")["attachments"] = picture
+    submission.cells.append(nbformat.v4.new_raw_cell("raw notes"))
+    submission.cells.append(nbformat.v4.new_markdown_cell("mine", attachments=picture))
+    rebuilt, _ = rebuild(release, submission)
+    assert cell_of(rebuilt, "why_frozen_features").attachments == picture
+    assert [cell.source for cell in rebuilt.cells[-2:]] == ["raw notes", "mine"]
+    assert rebuilt.cells[-1].attachments == picture
+
+
 def test_an_edited_cell_of_the_course_follows_the_original(release):
     submission = answered(release, n_correct=RIGHT)
     submission.cells[1].source += "\nimport numpy as np"
