@@ -1217,8 +1217,8 @@ else:
 # Scratch must find 300,000 weights from a handful of images; many settings fit them, most by
 # accident. Frozen learns only the head, 1,290 weights: how to see strokes came from printed glyphs.
 # So with one label per class it is ahead by {{digits.1.gain.mean}}. With all thousand the gain is
-# {{digits.all.gain.mean}}: now the labels are enough to learn features made for digits, while frozen
-# ones stay what letters asked for, and no label can mend what they miss.
+# {{digits.all.gain.mean}}: now the labels are enough to learn features made for digits, while
+# frozen ones stay what letters asked for, and no label can mend what they miss.
 
 # %% [markdown]
 # Your predictions, beside what came out:
