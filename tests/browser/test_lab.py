@@ -6,14 +6,11 @@ Screenshots of every step are kept in the folder that COURSE_SCREENSHOTS names, 
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.lab import running_lab
 from tests.mini import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -35,26 +32,8 @@ def address(tmp_path_factory):
     root = tmp_path_factory.mktemp("learner") / "notebooks"
     shutil.copytree(ROOT / "notebooks" / "release", root / "release")
     shutil.copy(ROOT / "notebooks" / "nbgrader_config.py", root)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = root / "lab.log"
-    command = [sys.executable, "-m", "course_lib.cli", "lab", "--no-browser", f"--port={port}"]
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*command, "--course", str(root)], stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        for _ in range(120):
-            time.sleep(1)
-            found = re.search(r"http://127\.0\.0\.1:\S+token=\w+", log.read_text())
-            if found or server.poll() is not None:
-                break
-        assert found, f"JupyterLab did not start:\n{log.read_text()[-2000:]}"
-        yield found.group()
-    finally:
-        server.terminate()
-        server.wait(30)
+    with running_lab(root) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
