@@ -51,7 +51,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 from tqdm import tqdm
 
-from course_lib import check, hint, plots, use  # noqa: F401 (hint is yours to call)
+from course_lib import check, hint, plots, use
 from course_lib.data import digits, glyphs, photos
 from course_lib.errors import CourseError
 from course_lib.evidence import claims, ledger, results

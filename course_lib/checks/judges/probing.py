@@ -223,13 +223,23 @@ def _all_visible(case: Case) -> bool:
 
 
 def _choices(case: Case, key: str) -> list[tuple[int, Tensor]]:
-    """What somebody with this misconception would choose, and then return, for each variant."""
+    """What somebody with this misconception may choose, and then return.
+
+    The strength that is best for them, and any that is behind by one validation point at most:
+    their solver may be slightly imprecise, and no point was chosen to be clear for them.
+    """
+    n = len(case.inputs["val_y"])
     accuracy = _accuracies(case.lines[key], case.inputs["val_x"], case.inputs["val_y"])
-    strengths = torch.tensor(case.inputs["strengths"])
-    choices = [
-        int(torch.where(of == of.max(), strengths, 0).argmax()) for of in accuracy
-    ]  # of equals the strongest
-    return [(i, lines[i]) for i, lines in zip(choices, case.lines[key], strict=True)]
+    strengths = case.inputs["strengths"]
+    choices = []
+    for lines, of in zip(case.lines[key], accuracy, strict=True):
+        kept: list[tuple[int, Tensor]] = []
+        for i in sorted(range(len(strengths)), key=strengths.__getitem__, reverse=True):
+            # Of identical fits only the strongest can win.
+            if of[i] > of.max() - 1.01 / n and not any(torch.equal(lines[i], k) for _, k in kept):
+                kept.append((i, lines[i]))
+        choices += kept
+    return choices
 
 
 def _shuffled(rng: torch.Generator, case: Case, stronger_last: bool | None) -> Case:
