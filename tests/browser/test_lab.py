@@ -43,7 +43,7 @@ def page(address, chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(240_000)  # the first import of torch may be slow
         page.goto(address)
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
@@ -120,7 +120,7 @@ def test_restart_and_run_all_ends_with_the_same_verdict(page):
     page.locator(".jp-Dialog .jp-mod-accept").click()
     card.wait_for(state="detached")
     last = page.locator(".jp-CodeCell").last
-    last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=240_000)
+    last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=480_000)
     assert "correct" in verdict(page, "correct")
     errors = page.locator(".jp-OutputArea-output[data-mime-type*='error']")
     assert errors.count() == 0, errors.first.inner_text()
