@@ -329,11 +329,12 @@ def _read_objective(line: Tensor, index: int, case: Case) -> None:
         if key == "probabilities" and near and min(near.values()) < TOLERANCE / 2:
             key = min(near, key=near.__getitem__)
     if key == "probabilities":
-        # Without a penalty classes that can be told apart have no best weights, only ever larger
-        # ones; but the loss on the training data is then as small as it gets.
+        # Nearly without a penalty, classes that can be told apart have no best weights, only ever
+        # larger ones, and where a solver stops is chance. Not so the loss on the training data:
+        # it is as small as it gets.
         train = case.inputs["train_x"], case.inputs["train_y"]
-        least = _losses(case.lines["no_penalty"][0, 0], *train)
-        key = "no_penalty" if _losses(line, *train) < 1.01 * least + 1e-4 else key
+        if _losses(line, *train) < 1.03 * _losses(case.lines["no_penalty"][0, 0], *train) + 0.003:
+            key = min(("no_penalty", "inverted"), key=lambda name: near[name])
     raise NotYet(
         key,
         expected=f"class probabilities within {TOLERANCE} of the minimum's, on fresh points",
