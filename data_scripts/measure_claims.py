@@ -19,6 +19,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -345,7 +346,7 @@ def _write(path: Path, record: dict) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # layers this small gain nothing from more
+    threadpool_limits(1)  # layers this small gain nothing from more, and lose when they wait
     try:
         typer.run(main)
     except CourseError as error:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 import typer
 from safetensors.torch import save
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor
 from tqdm import tqdm
 
@@ -260,7 +261,7 @@ def _json(record: dict[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # layers this small gain nothing from more, and lose when they wait
+    threadpool_limits(1)  # layers this small gain nothing from more, and lose when they wait
     try:
         typer.run(main)
     except CourseError as error:

@@ -22,8 +22,9 @@ os.environ["COURSE_HOME"] = HOME
 os.environ.pop("COURSE_DATA", None)
 os.environ["IPYTHONDIR"] = os.path.join(HOME, "ipython")
 os.environ["JUPYTER_CONFIG_DIR"] = os.path.join(HOME, "jupyter")
-# Small tensors gain nothing from many threads. Must be set before torch is imported.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+# Small tensors gain nothing from more threads, and lose when these wait for each other on a busy
+# machine. Must be set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 connect = socket.socket.connect
 network_allowed = False

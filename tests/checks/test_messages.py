@@ -39,10 +39,15 @@ def test_messages_and_hints_cover_the_exercises_of_the_module(section: str) -> N
     assert set(_messages(section).MESSAGES) == set(_messages(section).HINTS) == exercises
 
 
+# Safety nets for mistakes that nobody thought of yet; an answer that falls into one belongs into
+# the catalogue, with a message of its own.
+NETS = {"linear_probe": {"strength"}, "freeze": {"rest"}}
+
+
 @pytest.mark.parametrize("exercise", CHECKED)
 def test_every_message_of_an_exercise_is_given_to_some_answer(exercise: str) -> None:
     own = set(_messages(EXERCISES[exercise].section).MESSAGES[exercise])
-    assert own <= _named_in_the_catalogue(exercise)
+    assert own - NETS.get(exercise, set()) <= _named_in_the_catalogue(exercise)
 
 
 def test_every_shared_message_is_given_to_some_answer() -> None:

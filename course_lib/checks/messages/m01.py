@@ -214,7 +214,7 @@ MESSAGES = {
         "mode": Message(
             "Every part of the model leaves in the mode in which it came.",
             "The mode was switched and not put back, or not to what it was. A training loop that "
-            "goes on would train in the wrong mode, and nobody would see it.",
+            "goes on would train in another mode, and nobody would see it.",
             "Remember the mode before you change it.",
         ),
         "model": Message(
@@ -341,7 +341,7 @@ MESSAGES = {
         "loss": Message(
             "The candidates are compared by their validation *accuracy*.",
             "This one has the lowest validation loss. Accuracy and loss often disagree: a loss "
-            "also counts how sure a wrong answer was.",
+            "also counts how sure a mistaken answer was.",
             "Which number do you compare?",
         ),
         "strength": Message(
