@@ -371,7 +371,7 @@ MESSAGES = {
         ),
         "error": Message(
             "`test_accuracy` is the share of right answers.",
-            "This is the share of wrong ones.",
+            "This is the share of the mistakes.",
             "Look at the comparison.",
         ),
         "test_accuracy": Message(
