@@ -200,6 +200,8 @@ def _all_visible(case: Case) -> bool:
                 alike = [line for again, line in made[other] if again == choice]
                 if alike and _distances(case.points, line[None], torch.stack(alike)).min() < APART:
                     return False
+    if {i for i, _ in made.get("inverted", [])} & {i for i, _ in made.get("no_penalty", [])}:
+        return False  # a tiny penalty or none: solvers stop too early to tell
     if right.shape[2] != EVERYTHING:
         return True
     between = [
@@ -236,7 +238,9 @@ def _choices(case: Case, key: str) -> list[tuple[int, Tensor]]:
         kept: list[tuple[int, Tensor]] = []
         for i in sorted(range(len(strengths)), key=strengths.__getitem__, reverse=True):
             # Of identical fits only the strongest can win.
-            if of[i] > of.max() - 1.01 / n and not any(torch.equal(lines[i], k) for _, k in kept):
+            if of[i] > of.max() - 1.01 / n and not any(
+                torch.allclose(lines[i], k) for _, k in kept
+            ):
                 kept.append((i, lines[i]))
         choices += kept
     return choices
@@ -334,7 +338,7 @@ def _read_objective(line: Tensor, index: int, case: Case) -> None:
         # it is as small as it gets.
         train = case.inputs["train_x"], case.inputs["train_y"]
         if _losses(line, *train) < 1.03 * _losses(case.lines["no_penalty"][0, 0], *train) + 0.003:
-            key = min(("no_penalty", "inverted"), key=lambda name: near[name])
+            key = next((name for name in ("no_penalty", "inverted") if name in likely), key)
     raise NotYet(
         key,
         expected=f"class probabilities within {TOLERANCE} of the minimum's, on fresh points",
