@@ -21,6 +21,13 @@ class NoAnswer(Exception):
     """Raised by a channel, with a sentence, when the learner's side does not answer."""
 
 
+class _Answer(dict):
+    """An answer; a part that a judge needs and that is not there is no answer, not a bug here."""
+
+    def __missing__(self, key: str) -> None:
+        raise NoAnswer(f"an answer without {key!r}")
+
+
 def judge(
     exercise: str, channel: Channel, *, seed: int | None = None, hard: bool = False
 ) -> Verdict:
@@ -53,7 +60,7 @@ def judge(
             raise NoAnswer(f"an answer that cannot be read: {problem}") from None
         if not isinstance(answer, dict):
             raise NoAnswer("an answer that is not a dict")
-        return answer
+        return _Answer(answer)
 
     try:
         with random_state_kept():
