@@ -70,6 +70,36 @@ def paired_effect(
     return mean_interval(a - b)
 
 
+def transfer_gain(
+    transfer: ArrayLike | Tensor | Sequence, scratch: ArrayLike | Tensor | Sequence
+) -> dict[str, float | str]:
+    """Return what transfer gains over a start from scratch, and whether that is decided.
+
+    Transfer can hurt, so there are three verdicts, and the third is no failure: an interval that
+    holds 0 says that these runs cannot tell.
+
+    Parameters
+    ----------
+    transfer, scratch : (S,)
+        One result per seed, higher is better, in the same order of seeds.
+
+    Returns
+    -------
+    dict
+        ``gain`` (mean of transfer - scratch), ``low`` and ``high`` (95 % interval, as in
+        `paired_effect`) and ``verdict``: "helps" if low > 0, "hurts" if high < 0, else
+        "undecided".
+
+    Raises
+    ------
+    ValueError
+        As `paired_effect` does.
+    """
+    gain, low, high = paired_effect(transfer, scratch)
+    verdict = "helps" if low > 0 else "hurts" if high < 0 else "undecided"
+    return {"gain": gain, "low": low, "high": high, "verdict": verdict}
+
+
 def _vector(values: ArrayLike | Tensor | Sequence) -> np.ndarray:
     """Return float64 numbers (S,) from a list, an array or a tensor on any device."""
     if isinstance(values, Tensor):
