@@ -716,7 +716,7 @@ Table(
 # %%
 my_seed = 11  # your own: your birthday, say
 
-settings = results.settings()
+settings = results.settings("feature_extraction")
 looks = {  # what the probe gets to see: (pool, test)
     "pixels": (pool.images.flatten(1), test.images.flatten(1)),
     "random": tuple(

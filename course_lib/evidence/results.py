@@ -15,10 +15,13 @@ def numbers() -> dict[str, dict]:
     return json.loads(SHIPPED.read_text(encoding="utf-8"))["numbers"]
 
 
-def settings() -> dict:
+def settings(name: str) -> dict:
     """Return what was chosen beforehand, for whoever repeats a measurement with another seed.
 
-    ``strengths`` of the probes by representation, ``learning_rate`` and ``scratch_steps`` from
-    scratch, and ``chosen_on``: the data they were chosen on, in words.
+    Parameters
+    ----------
+    name
+        A file of ``data_scripts/claims``, such as ``"feature_extraction"``. Its settings (rates,
+        strengths, steps) were chosen on other data; ``chosen_on`` says which, in words.
     """
-    return json.loads(SHIPPED.read_text(encoding="utf-8"))["settings"]
+    return json.loads(SHIPPED.read_text(encoding="utf-8"))["settings"][name]

@@ -1,0 +1,154 @@
+"""Module 01: frozen features against pixels, a random backbone and scratch; caching; batch-norm."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from claims.common import other_tasks, probe_accuracy, represent, scaled, scratch
+from course_lib.data import digits
+from course_lib.evidence.evaluate import evaluate
+from course_lib.evidence.splits import k_shot_split
+from course_lib.models.convnet import Classifier
+from course_lib.models.weights import load_backbone
+from course_lib.transfer.features import extract_features
+from course_lib.transfer.freeze import freeze
+from course_lib.transfer.train import fit
+
+N_SHOTS = (1, 2, 5, 20, "all")
+METHODS = ("pixels", "random", "frozen", "scratch")
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+RATES = (1e-3, 3e-3, 1e-2)
+
+
+def choose(quick: bool) -> dict:
+    """Choose probe strengths and the learning rate from scratch on held-out scripts.
+
+    Twenty (probes) and three (scratch) tasks of ten characters, one and five labels per class.
+    """
+    steps = 10 if quick else 300
+    tasks = [task for _, task in zip(range(20), other_tasks(), strict=False)]
+
+    def probed(name: str, strength: float) -> float:
+        found = []
+        for support, support_y, query, query_y in tasks:
+            x, query_x = scaled(represent(name, support), represent(name, query))
+            found.append(probe_accuracy(x, support_y, query_x, query_y, strength))
+        return float(np.mean(found))
+
+    def trained(lr: float) -> float:
+        found = []
+        for seed, (support, support_y, query, query_y) in enumerate(tasks[:3]):
+            rate = {"learning_rate": lr, "scratch_steps": steps}
+            model = scratch(support, support_y, seed, rate)
+            found.append(evaluate(model, query, query_y))
+        return float(np.mean(found))
+
+    bar = tqdm(total=3 * len(STRENGTHS) + len(RATES), desc="choosing settings", unit="setting")
+
+    def best(candidates: Sequence[float], score: Callable[[float], float]) -> float:
+        scores = {}
+        for candidate in candidates:
+            scores[candidate] = score(candidate)
+            bar.update()
+        return max(scores, key=scores.get)
+
+    strengths = {name: best(STRENGTHS, partial(probed, name)) for name in METHODS[:3]}
+    rate = best(RATES, trained)
+    bar.close()
+    return {
+        "chosen_on": "tasks of ten characters of the held-out scripts, not on digits",
+        "strengths": strengths,
+        "learning_rate": rate,
+        "scratch_steps": steps,
+    }
+
+
+def less_data(seed: int, settings: dict) -> dict[str, float]:
+    """Accuracy on 797 handwritten digits by labels per class, for four ways to begin."""
+    pool, test = digits.load("pool"), digits.load("test")
+    found = {}
+    for n_shot in N_SHOTS:
+        if n_shot == "all":
+            support = torch.arange(len(pool.labels))
+        else:
+            support, _ = k_shot_split(pool.labels, n_shot, seed)
+        for name in METHODS[:3]:
+            strength = settings["strengths"][name]
+            x, test_x = scaled(represent(name, pool.images), represent(name, test.images))
+            found[f"digits.{n_shot}.{name}"] = probe_accuracy(
+                x[support], pool.labels[support], test_x, test.labels, strength
+            )
+        model = scratch(pool.images[support], pool.labels[support], seed, settings)
+        found[f"digits.{n_shot}.scratch"] = evaluate(model, test.images, test.labels)
+    return found
+
+
+def one_shot_digits(seed: int, settings: dict) -> dict[str, float]:
+    """Nearest labelled example by cosine, one per class: digits no network was trained on."""
+    pool, test = digits.load("pool"), digits.load("test")
+    support, _ = k_shot_split(pool.labels, 1, seed)
+    found = {}
+    for name, title in (("frozen", "backbone"), ("pixels", "pixels"), ("random", "random")):
+        x = F.normalize(represent(name, pool.images)[support], dim=1)
+        query = F.normalize(represent(name, test.images), dim=1)
+        nearest = pool.labels[support][(query @ x.T).argmax(1)]
+        found[f"one_shot.digits.{title}"] = (nearest == test.labels).float().mean().item()
+    return found
+
+
+def caching(seed: int, settings: dict) -> dict[str, float]:
+    """CPU time of ten epochs of head training: features in every epoch, over features once."""
+    pool = digits.load("pool")
+    epochs, batch_size = 10, 100
+    steps = epochs * len(pool.labels) // batch_size
+
+    model = Classifier(freeze(load_backbone()), 10, seed)
+    start = time.process_time()
+    fit(model, pool.images, pool.labels, steps=steps, batch_size=batch_size, lr=1e-2, seed=seed,
+        log_every=steps, device="cpu", progress=False)  # fmt: skip
+    every_epoch = time.process_time() - start
+
+    model = Classifier(freeze(load_backbone()), 10, seed)
+    start = time.process_time()
+    features = extract_features(model, pool.images)
+    fit(model.head, features, pool.labels, steps=steps, batch_size=batch_size, lr=1e-2, seed=seed,
+        log_every=steps, device="cpu", progress=False)  # fmt: skip
+    return {"speed.cached_over_loop": every_epoch / (time.process_time() - start)}
+
+
+def moving_batchnorm(seed: int, settings: dict) -> dict[str, float]:
+    """Head training on a frozen backbone, and on one whose batch-norm statistics move on."""
+    pool, test = digits.load("pool"), digits.load("test")
+    support, _ = k_shot_split(pool.labels, 5, seed)
+    found = {}
+    for name in ("right", "moving"):
+        model = Classifier(load_backbone(), 10, seed)
+        if name == "right":
+            freeze(model.backbone)
+        else:
+            model.backbone.requires_grad_(False)
+        before = extract_features(model, test.images)
+        fit(model, pool.images[support], pool.labels[support], steps=100, batch_size=25, lr=1e-2,
+            seed=seed, log_every=100, device="cpu", progress=False)  # fmt: skip
+        after = extract_features(model, test.images)
+        found[f"bugs.batchnorm.{name}"] = evaluate(model, test.images, test.labels)
+        found[f"bugs.batchnorm.{name}.drift"] = ((after - before).norm() / before.norm()).item()
+    return found
+
+
+CLAIMS = {
+    "less_data": less_data,
+    "one_shot_digits": one_shot_digits,
+    "caching": caching,
+    "moving_batchnorm": moving_batchnorm,
+}
+PAIRS = {
+    f"digits.{n_shot}.gain": (f"digits.{n_shot}.frozen", f"digits.{n_shot}.scratch")
+    for n_shot in N_SHOTS
+} | {"bugs.batchnorm.cost": ("bugs.batchnorm.moving", "bugs.batchnorm.right")}
+UNITS = {"speed.": "times"}
