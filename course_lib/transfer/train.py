@@ -11,11 +11,14 @@ from time import perf_counter
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
 
 from course_lib.device import placed
 from course_lib.errors import CourseError
 from course_lib.evidence.evaluate import evaluate, n_correct
+from course_lib.transfer.rates import decay_groups
 
 
 def fit(
@@ -27,6 +30,8 @@ def fit(
     batch_size: int = 128,
     lr: float = 1e-3,
     weight_decay: float = 0.01,
+    optimizer: Optimizer | None = None,
+    hold_batchnorm: bool = False,
     loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     augment: Callable[[Tensor, Generator], Tensor] | None = None,
     val: tuple[Tensor, Tensor] | None = None,
@@ -53,6 +58,13 @@ def fit(
         The highest learning rate: reached after a tenth of the steps, then down to 0 on a cosine.
     weight_decay
         AdamW's, for weight matrices and filters; biases and batch-norm are exempt.
+    optimizer
+        One of your own instead of AdamW with this ``lr`` and ``weight_decay``, such as
+        ``AdamW(param_groups(model, ...))``: each group's ``lr`` is the highest rate of that group.
+        What the optimiser does not hold does not train.
+    hold_batchnorm
+        Batch-norm keeps its statistics: its layers stay in eval mode, while their scales and shifts
+        train like everything else.
     loss
         ``loss(logits, labels)`` → 0-d. Logits, not probabilities: the softmax is inside.
     augment
@@ -82,8 +94,7 @@ def fit(
     CourseError
         If the loss becomes NaN or infinite.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trainable:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("Every parameter is frozen: there is nothing to train.")
     if len(images) != len(labels) or len(images) == 0 or steps < 1:
         raise ValueError(
@@ -93,26 +104,26 @@ def fit(
     log_every = log_every or math.ceil(steps / 10)
     generator = torch.Generator().manual_seed(seed)
     modes = {module: module.training for module in model.modules()}
+    optimizer = optimizer or AdamW(decay_groups(model.parameters(), lr, weight_decay))
+    rates = [group["lr"] for group in optimizer.param_groups]
     history, losses, correct, seen = [], [], 0, 0
     bar = tqdm(
         total=steps, desc="training", leave=False, delay=3, file=sys.stdout, disable=not progress
     )
     try:
-        with bar, placed(model, device) as where, _local_seed(seed, where):
+        with bar, placed(model, device) as where, local_seed(seed, where):
             if where.type != "mps":
                 model.to(memory_format=torch.channels_last)  # small convnets train faster so
-            optimizer = torch.optim.AdamW(
-                [
-                    {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
-                    {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
-                ]
-            )
             model.train()  # a frozen part stays in eval
+            if hold_batchnorm:
+                for module in model.modules():
+                    if isinstance(module, _BatchNorm):
+                        module.eval()
             start = perf_counter()
-            batches = _batches(len(images), batch_size, generator)
-            for step, batch in zip(range(1, steps + 1), batches, strict=False):
-                for group in optimizer.param_groups:
-                    group["lr"] = lr * _schedule(step, steps)
+            order = batches(len(images), batch_size, generator)
+            for step, batch in zip(range(1, steps + 1), order, strict=False):
+                for group, highest in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = highest * schedule(step, steps)
 
                 x, y = images[batch], labels[batch].to(where)
                 if augment:
@@ -123,11 +134,11 @@ def fit(
                 if not math.isfinite(losses[-1]):
                     raise CourseError(
                         f"The loss became {losses[-1]} at step {step}: look for NaN in the images, "
-                        f"or make a new model and train it with a smaller lr than {lr:g}."
+                        f"or make a new model and train it with a smaller lr than {max(rates):g}."
                     )
                 batch_loss.backward()
                 optimizer.step()
-                optimizer.zero_grad()  # and so no old gradient outlives the loop
+                model.zero_grad()  # and so no old gradient outlives the loop
                 correct, seen = correct + n_correct(logits, y), seen + len(y)
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
@@ -153,16 +164,18 @@ def fit(
         model.to(memory_format=torch.contiguous_format)
         for module, training in modes.items():
             module.training = training
+        for group, highest in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = highest
     return history
 
 
-def _schedule(step: int, steps: int) -> float:
+def schedule(step: int, steps: int) -> float:
     """Return the share of the highest rate: up in a line, down on half a cosine."""
     progress = (step - 0.5) / steps
     return min(progress / 0.1, 1.0) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def _batches(n: int, batch_size: int, generator: Generator) -> Iterator[Tensor]:
+def batches(n: int, batch_size: int, generator: Generator) -> Iterator[Tensor]:
     """Yield the indices of one full batch after another, in a new order each epoch, for ever."""
     batch_size = min(batch_size, n)
     while True:
@@ -171,7 +184,7 @@ def _batches(n: int, batch_size: int, generator: Generator) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _local_seed(seed: int, device: torch.device) -> Iterator[None]:
+def local_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed what draws from the global random state (dropout), and put that state back."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
