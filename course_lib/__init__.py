@@ -9,8 +9,11 @@ The folders, from the bottom up::
     data/           images as tensors: glyphs, digits, photographs; splits by name
     models/         the backbone and its shipped weights
     evidence/       how we know: evaluation, splits, intervals, the article's claims
-    plots           arrays in, Axes out
-    transfer/       the techniques: train, freeze, features, linear probe
+    plots/          arrays in, Axes out
+    transfer/       train, freeze, features, linear probe, fine-tuning
+    alignment/, fewshot/, dense/, peft/
+                    the techniques on top of it: domain adaptation, one-shot learning, detection
+                    and segmentation, parameter-efficient transfer
     checks/         an exercise's two sides: probes beside the learner's code, judges apart from it
     notebooks/      one text source -> instructor's and student's notebook -> the learner's copy
     grading/        submissions -> points, feedback, a table

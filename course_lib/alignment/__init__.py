@@ -1,0 +1,1 @@
+"""Domain adaptation: bring the feature distributions of source and target together."""

@@ -1,0 +1,1 @@
+"""Parameter-efficient transfer: train a few new weights, keep all old ones."""

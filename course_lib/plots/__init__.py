@@ -1,0 +1,29 @@
+"""Figures: arrays in, Axes or a Figure out; `show` puts one into a notebook."""
+
+from course_lib.plots.curves import learning_curves, training_curves
+from course_lib.plots.effects import confusion_matrix, intervals, ledger, paired_dots
+from course_lib.plots.images import episode, feature_maps, filters, image_grid
+from course_lib.plots.show import show
+from course_lib.plots.style import BLUE, COLOURS, GREEN, MARKERS, ORANGE, PURPLE, RED, SKY
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "GREEN",
+    "MARKERS",
+    "ORANGE",
+    "PURPLE",
+    "RED",
+    "SKY",
+    "confusion_matrix",
+    "episode",
+    "feature_maps",
+    "filters",
+    "image_grid",
+    "intervals",
+    "learning_curves",
+    "ledger",
+    "paired_dots",
+    "show",
+    "training_curves",
+]
