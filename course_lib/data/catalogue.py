@@ -67,6 +67,10 @@ def verify(name: str) -> str:
                 "244 + 153: delete it and run `course data fetch photos`."
             )
         return _counts(sets)
+    if name == "pneumonia":
+        from course_lib.data import medical
+
+        return _counts({split: medical.load(split) for split in medical.SPLITS})
     if name in files.SOURCES:
         from course_lib.data.imagenet import load_state
 

@@ -39,6 +39,13 @@ SOURCES = {
         "MobileNetV2 trained on ImageNet (torchvision)",
         ("mobilenet_v2-b0353104.pth", "mobilenet_v2*.pth", "*/mobilenet_v2*.pth"),
     ),
+    "pneumonia": Source(
+        "https://zenodo.org/records/10519652/files/pneumoniamnist.npz",
+        5,
+        "CC BY 4.0",
+        "PneumoniaMNIST, 5,856 chest X-rays of children at 28 x 28 pixels (MedMNIST)",
+        ("pneumoniamnist.npz", "*/pneumoniamnist.npz"),
+    ),
 }
 
 
@@ -93,7 +100,7 @@ def fetch(name: str) -> Path:
         ) from error
     try:
         download_url_to_file(source.url, str(part), hash_prefix)
-        if target.suffix == ".zip" and not zipfile.is_zipfile(part):
+        if target.suffix in (".zip", ".npz") and not zipfile.is_zipfile(part):
             raise RuntimeError("it is not a zip file")
         part.replace(target)
     except PermissionError as error:

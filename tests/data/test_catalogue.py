@@ -19,7 +19,7 @@ def data(tmp_path, monkeypatch):
 def test_listing_follows_the_folder(data):
     rows = {row["name"]: row for row in catalogue.listing()}
     assert rows["glyphs"]["status"] == rows["digits"]["status"] == "embedded"
-    assert rows["photos"]["status"] == rows["mobilenet_v2"]["status"] == "missing"
+    assert all(rows[name]["status"] == "missing" for name in files.SOURCES)
     (data / "hymenoptera_data").mkdir()
     rows = {row["name"]: row for row in catalogue.listing()}
     assert rows["photos"]["status"] == "present"
@@ -32,7 +32,7 @@ def test_embedded_data_verify():
     assert "1000" in catalogue.verify("digits")
 
 
-@pytest.mark.parametrize("name", ["photos", "mobilenet_v2"])
+@pytest.mark.parametrize("name", files.SOURCES)
 def test_missing_downloads_say_how_to_get_them(name):
     with pytest.raises(CourseError, match=f"course data fetch {name}"):
         catalogue.verify(name)
@@ -54,6 +54,7 @@ def test_stand_ins_verify(shared_data, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(shared_data))
     assert "244" in catalogue.verify("photos")
     assert "torchvision" in catalogue.verify("mobilenet_v2")
+    assert "test: 624 images of 2 classes" in catalogue.verify("pneumonia")
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "a list", "a missing tensor", "another shape"])

@@ -3,9 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from course_lib.evidence.intervals import mean_interval, paired_effect
+from course_lib.evidence.intervals import mean_interval, paired_effect, transfer_gain
 
 
 @pytest.mark.parametrize("n", [2, 5, 30])
@@ -63,3 +65,27 @@ def test_pairs_matter():
 def test_what_is_no_pair_of_results_is_refused(a, b):
     with pytest.raises(ValueError, match=r"\.$"):
         paired_effect(a, b)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=8).flatmap(
+        lambda a: st.tuples(st.just(a), st.lists(st.floats(0, 1), min_size=len(a), max_size=len(a)))
+    )
+)
+def test_transfer_gain_is_the_paired_effect_with_a_verdict(pair):
+    found, swapped = transfer_gain(*pair), transfer_gain(*reversed(pair))
+    assert (found["gain"], found["low"], found["high"]) == paired_effect(*pair)
+    opposite = {"helps": "hurts", "hurts": "helps", "undecided": "undecided"}
+    assert swapped["verdict"] == opposite[found["verdict"]]
+    if found["low"] <= 0 <= found["high"]:
+        assert found["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("transfer", "verdict"),
+    [([0.75, 0.5], "helps"), ([0.5, 0.25], "undecided"), ([0.25, 0.0], "hurts")],
+)
+def test_equal_gains_have_no_width_and_zero_decides_nothing(transfer, verdict):
+    found = transfer_gain(transfer, [0.5, 0.25])
+    assert found["low"] == found["gain"] == found["high"]
+    assert found["verdict"] == verdict
