@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Exercise(NamedTuple):
-    """What is known of an exercise before it is run; difficulty is 1 (easy) to 3 (hard)."""
+    """What is known of an exercise before it is run; difficulty is 1 (easy) to 3 (hard).
+
+    No points: the exercise is optional.
+    """
 
     id: str
     module: str
@@ -140,7 +143,7 @@ EXERCISES: dict[str, Exercise] = {
             "course_lib.alignment.adabn:adapt_batchnorm",
         ),
         Exercise(
-            "select_model", _DOMAINS, 2, 15, 3,
+            "select_model", _DOMAINS, 0, 15, 3,
             "(runs) -> index",
             "course_lib.alignment.selection:select_model",
         ),
@@ -170,7 +173,7 @@ EXERCISES: dict[str, Exercise] = {
             "course_lib.evidence.intervals:episode_interval",
         ),
         Exercise(
-            "contrastive_loss", _FEW_SHOT, 3, 12, 2,
+            "contrastive_loss", _FEW_SHOT, 0, 12, 2,
             "(a (N, D), b (N, D), same (N,), margin) -> 0-d",
             "course_lib.fewshot.contrastive:contrastive_loss",
         ),

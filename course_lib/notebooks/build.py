@@ -127,5 +127,5 @@ def _fill_in(text: str, measured: dict) -> str:
 def _headline(exercise: str) -> str:
     row = EXERCISES[exercise]
     stars = "★" * row.difficulty + "☆" * (3 - row.difficulty)
-    points = f"{row.points} point{'s' if row.points > 1 else ''}"
+    points = f"{row.points} point{'s' if row.points > 1 else ''}" if row.points else "optional"
     return f"`{row.id}` · difficulty {stars} · {points} · about {row.minutes} minutes"
