@@ -100,6 +100,32 @@ def transfer_gain(
     return {"gain": gain, "low": low, "high": high, "verdict": verdict}
 
 
+def episode_interval(
+    accuracies: ArrayLike | Tensor | Sequence,
+) -> tuple[float, float, float]:
+    """Return the mean accuracy over E few-shot episodes and its 95 % interval.
+
+    The episode is the unit. All queries of an episode lean on the same few support examples, and
+    are right or mistaken together; so 600 episodes of 100 queries are 600 independent numbers, not
+    60,000. And the interval is about the *mean*: the spread of the episodes is √E times as wide.
+
+    Parameters
+    ----------
+    accuracies : (E,)
+        One accuracy per episode.
+
+    Returns
+    -------
+    mean, low, high : float
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two episodes, or one is not finite.
+    """
+    return mean_interval(accuracies)
+
+
 def _vector(values: ArrayLike | Tensor | Sequence) -> np.ndarray:
     """Return float64 numbers (S,) from a list, an array or a tensor on any device."""
     if isinstance(values, Tensor):
