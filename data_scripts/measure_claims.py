@@ -106,7 +106,8 @@ def main(
         record["runs"].setdefault(claim, {})[str(seed)] = values
         write(out, record)
     record = read(out)
-    record["numbers"] = numbers(record["runs"])
+    kept = record.get("numbers", {}) if only else {}  # of files that were added meanwhile
+    record["numbers"] = kept | numbers(record["runs"])
     write(out, record)
     for claim, error in missing.items():
         print(f"{claim} was not measured. {error}")
@@ -123,7 +124,9 @@ def write(path: Path, record: dict) -> None:
     order = {claim: at for at, claim in enumerate(FILE_OF)}
     record["runs"] = {
         claim: {seed: by_seed[seed] for seed in sorted(by_seed, key=int)}
-        for claim, by_seed in sorted(record["runs"].items(), key=lambda item: order[item[0]])
+        for claim, by_seed in sorted(
+            record["runs"].items(), key=lambda item: order.get(item[0], len(order))
+        )
     }
     record["settings"] = {name: record["settings"][name] for name in sorted(record["settings"])}
     write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
