@@ -71,6 +71,15 @@ def verify(name: str) -> str:
         from course_lib.data import medical
 
         return _counts({split: medical.load(split) for split in medical.SPLITS})
+    if name == "omniglot_runs":
+        from course_lib.data import omniglot
+
+        return f"{len(omniglot.runs())} runs of 20 characters"
+    if name.startswith("omniglot_") and name in files.SOURCES:
+        from course_lib.data import omniglot
+
+        split = name.removeprefix("omniglot_")
+        return _counts({split: omniglot.load(split)})
     if name in files.SOURCES:
         from course_lib.data.imagenet import load_state
 

@@ -46,6 +46,35 @@ SOURCES = {
         "PneumoniaMNIST, 5,856 chest X-rays of children at 28 x 28 pixels (MedMNIST)",
         ("pneumoniamnist.npz", "*/pneumoniamnist.npz"),
     ),
+    **{
+        f"omniglot_{part}": Source(
+            f"https://github.com/brendenlake/omniglot/raw/master/python/{path}.zip",
+            megabytes,
+            "MIT",
+            what,
+            (f"{Path(path).name}.zip", f"*/{Path(path).name}.zip"),
+        )
+        for part, path, megabytes, what in (
+            (
+                "runs",
+                "one-shot-classification/all_runs",
+                1,
+                "the Omniglot challenge: 20 runs of 20 characters, one drawing each to learn from",
+            ),
+            (
+                "background",
+                "images_background",
+                10,
+                "Omniglot, 964 handwritten characters of 30 alphabets, 20 drawings each",
+            ),
+            (
+                "evaluation",
+                "images_evaluation",
+                7,
+                "Omniglot, 659 handwritten characters of 20 other alphabets, 20 drawings each",
+            ),
+        )
+    },
 }
 
 
