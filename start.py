@@ -373,7 +373,8 @@ def main(arguments):
     if options.command == "setup":
         return 0
     if options.command == "test":
-        return run(program("python"), "-m", "pytest", *options.pytest)
+        whole = ["-n", "auto", "--dist", "worksteal"]  # a worker for each core
+        return run(program("python"), "-m", "pytest", *(options.pytest or whole))
     lab = ["lab"]
     if options.no_browser:
         lab.append("--no-browser")
