@@ -94,23 +94,36 @@ def record(claim_id: str, mean: float, low: float, high: float, note: str = "") 
     return verdict
 
 
+def rows() -> list[dict]:
+    """Return every claim with the learner's measurement, in the order of `CLAIMS`.
+
+    Each has ``id``, ``module``, ``claim``, ``verdict`` ("not tested yet" where there is none),
+    ``note``, and ``mean``, ``low`` and ``high``, or None.
+    """
+    untested = {"verdict": "not tested yet", "note": "", "mean": None, "low": None, "high": None}
+    measured = load("claims")
+    return [
+        {"id": claim_id, "module": claim.module, "claim": claim.text}
+        | untested
+        | measured.get(claim_id, {})
+        for claim_id, claim in CLAIMS.items()
+    ]
+
+
 def board() -> Table:
     """Return all claims with the learner's numbers, or "not tested yet": one row each.
 
     Shown as the last line of a cell it is a table.
     """
-    measured = load("claims")
-    rows = Table()
-    for claim_id, claim in CLAIMS.items():
-        entry = measured.get(claim_id, {"verdict": "not tested yet", "note": ""})
-        effect = "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**entry) if "mean" in entry else ""
-        rows.append(
-            {
-                "module": claim.module,
-                "claim": claim.text,
-                "effect [95 % interval]": effect,
-                "verdict": entry["verdict"],
-                "measured": entry["note"],
-            }
-        )
-    return rows
+    return Table(
+        {
+            "module": row["module"],
+            "claim": row["claim"],
+            "effect [95 % interval]": ""
+            if row["mean"] is None
+            else "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**row),
+            "verdict": row["verdict"],
+            "measured": row["note"],
+        }
+        for row in rows()
+    )

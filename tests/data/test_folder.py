@@ -35,7 +35,7 @@ def test_each_image_has_its_colour_its_class_and_its_place(tmp_path, size, chann
         for name, colour, kind in zip(names, colours, kinds, strict=True)
     }
     litter = {".DS_Store": b"x", "cat/.hidden.jpg": b"x", "cat/Thumbs.db": b"x", "notes.txt": b"x",
-              "__MACOSX/cat.jpg": b"x"}  # fmt: skip
+              "__MACOSX/cat.jpg": b"x", ".ipynb_checkpoints/1.png": b"x"}  # fmt: skip
     found = folder.load(write(tmp_path, members | litter), size, channels)
     assert found.classes == ("cat", "dög")
     assert found.labels.tolist() == [0, 0, 1, 1]
