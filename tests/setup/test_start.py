@@ -337,7 +337,7 @@ def test_the_tests_come_when_asked_for_and_stay(checkout, ready):
         "pytest ['-k', 'two words']"
     )
     before = len(checkout.index.asked)
-    assert checkout.start("test").strip() == "pytest []"
+    assert checkout.start("test").strip() == "pytest ['-n', 'auto', '--dist', 'worksteal']"
     assert checkout.start("setup") == ""
     assert len(checkout.index.asked) == before
 
