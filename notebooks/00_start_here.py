@@ -155,10 +155,10 @@ plots.show(
 claims.board()
 
 # %% [markdown]
-# This table is the spine of the course. Each module tests one or more of the claims: you predict,
-# you measure, and you put *your own* number, interval and verdict beside it. Some claims will hold.
-# Some will hold only under conditions that the article forgot. Before this module ends, one row
-# will be yours.
+# This table is the spine of the course: the first column says which module puts a claim to the
+# test. You predict, you measure, and you put *your own* number, interval and verdict beside it.
+# Some claims will hold. Some will hold only under conditions that the article forgot. Before this
+# module ends, one row has a first number of yours.
 #
 # ## 3 · A ten-minute refresher
 #
@@ -187,13 +187,13 @@ print(f"loss of a perfect model, probabilities taken for logits: {loss:.3f}")
 # %% [markdown]
 # The order stays, so you can count right answers from logits directly. The loss does not survive:
 # `cross_entropy` applies its own softmax to what it gets, and a softmax of numbers between 0 and 1
-# is never certain. The bug raises no error. The training only ends early and badly.
+# is never certain. The bug raises no error. The loss just stays high, however good the model is.
 #
 # ### Train mode and eval mode
 #
 # A module is in one of two modes. `model.train()` and `model.eval()` switch between them; neither
-# trains nor evaluates anything. Two kinds of layers care: **dropout** and **batch normalisation**
-# (batch-norm).
+# trains nor evaluates anything. Two kinds of layers in this course behave differently in the two
+# modes: **dropout** and **batch normalisation** (batch-norm).
 #
 # **Predict.** We ask the same layers about the same image twice; then once more, with other images
 # beside it. In which mode do all answers agree?
@@ -404,11 +404,11 @@ check("evaluate")
 # %% [markdown]
 # ### The first classic bug: train mode left on
 #
-# The difference is one line:
+# The difference is one line (minus is the bug, plus is what mends it; so in the whole course):
 #
 # ```diff
-# - model.eval()
-# + # model.eval()   forgotten
+# - # model.eval()   forgotten
+# + model.eval()
 # ```
 #
 # Now we measure what it costs: with test images as they come and sorted by class, in one large
@@ -454,11 +454,14 @@ plots.show(
 # which no accuracy shows: the forgotten line also lets the test images move the model's stored
 # statistics. After such an "evaluation" it is another model.
 #
+# (With all 797 digits nearly every batch holds one digit only. There the forgotten line cost
+# {{bugs.train_mode.cost}}, over ten heads of ours.)
+#
 # ### The second classic bug: the mean of the batches
 #
 # ```diff
-# - right / len(images)
-# + sum(batch_accuracies) / len(batch_accuracies)
+# - sum(batch_accuracies) / len(batch_accuracies)
+# + right / len(images)
 # ```
 #
 # **Predict.** The test set has 797 images. With `batch_size=796`, how much does the last image
@@ -602,6 +605,13 @@ plots.show(
 # Each missing class costs about a tenth of the test set. And look at the spread: the random choice
 # adds luck to every comparison you make later, and luck is what we fight in the next part.
 #
+# The classic bug, and what it cost in ten draws of ours ({{bugs.unstratified.cost}}):
+#
+# ```diff
+# - support = draw(everything, n_shot * len(classes))
+# + support = torch.cat([draw(of_class[k], n_shot) for k in classes])
+# ```
+#
 # (When you *may not* choose by class, because nobody has looked at the labels yet, a random draw is
 # all there is. Then report how many classes it missed.)
 #
@@ -681,6 +691,11 @@ check("paired_effect")
 #
 # Many papers print the mean of each method, ± its own spread, and leave it there. That throws the
 # pairing away. Here are both intervals for the same twenty numbers.
+#
+# ```diff
+# - spread = np.sqrt(np.var(a, ddof=1) + np.var(b, ddof=1))
+# + spread = np.std(a - b, ddof=1)
+# ```
 
 # %%
 effect_of = use("paired_effect")
@@ -717,7 +732,9 @@ plots.show(
 
 # %% [markdown]
 # The mean is the same. The paired interval is narrower, because the luck of the split is gone. It
-# was the same experiment; only the arithmetic knows more.
+# was the same experiment; only the
+# arithmetic knows more. (In ten such studies of ours the unpaired interval was
+# {{bugs.unpaired.width}} as wide as the paired one.)
 #
 # Now go back, change `range(10)` into `range(10, 20)`, and run the cells from there. Another ten
 # seeds, another interval; sometimes also another verdict. If one study says *ahead* and the next
@@ -725,6 +742,11 @@ plots.show(
 # helps is more seeds: try a hundred.
 #
 # ### The classic bug: 1.96 with five seeds
+#
+# ```diff
+# - half_width = 1.96 * standard_error
+# + half_width = stats.t.ppf(0.975, df=S - 1) * standard_error
+# ```
 #
 # An interval makes a promise: in 95 of 100 studies it holds the true value. A promise can be
 # tested. We invent studies of which we know the truth, five seeds each, twenty thousand times, and
@@ -763,9 +785,9 @@ plots.show(
 
 # %% [markdown]
 # In fifty thousand studies of ours t held the truth in {{coverage.t}}, z in {{coverage.z}} and the
-# bootstrap in {{coverage.bootstrap}} of them. The z interval is only 0.71 times as wide as t's. It
-# misses the truth more than twice as often as it says it does, and all that was wrong is one
-# constant.
+# bootstrap in {{coverage.bootstrap}} of them. The z interval is only
+# 1.96 / 2.78 = 0.71 times as wide as t's. It misses the truth more than twice as often as it says
+# it does, and all that was wrong is one constant.
 #
 # ## 8 · The first honest comparison
 #
@@ -920,5 +942,19 @@ else:
 #
 # ## What comes next
 #
-# You have a way to know. In **01 · Feature extraction** you open the backbone: what its filters
-# see, what its features are, how to put a head on it in seconds, and why "frozen" networks move.
+# You have a way to know. The rest of the course uses it:
+#
+# | module | its question | needs |
+# |---|---|---|
+# | **01 Feature extraction** | Twenty labels and a laptop: is that enough? | 00 |
+# | **02 Fine-tuning** | When is it worth training the backbone on, and how gently? | 01 |
+# | **03 When transfer helps** | Less data, better, faster, elsewhere: which of it is true? | 02 |
+# | **04 Domain adaptation** | The new images look different and have no labels. Now what? | 02 |
+# | **05 Few-shot learning** | One example of each class: what can be done? | 01 |
+# | *06 Beyond classification* | Does it help to find and outline things, too? | 02 |
+# | *07 Parameter-efficient transfer* | How few weights need to move? | 02 |
+# | **08 Capstone** | Your own problem: which method, and was your prediction right? | 03, 04, 05 |
+#
+# The two in *italics* are optional. Next comes **01**, where you open the backbone: what its
+# filters see, what its features are, how to put a head on it in seconds, and why "frozen" networks
+# move.

@@ -17,6 +17,7 @@ from course_lib.models.convnet import Classifier
 from course_lib.models.weights import load_backbone
 from course_lib.transfer.features import extract_features
 from course_lib.transfer.freeze import freeze
+from course_lib.transfer.probe import fit_logistic
 from course_lib.transfer.train import fit
 
 N_SHOTS = (1, 2, 5, 20, "all")
@@ -141,14 +142,92 @@ def moving_batchnorm(seed: int, settings: dict) -> dict[str, float]:
     return found
 
 
+def wrong_features(seed: int, settings: dict) -> dict[str, float]:
+    """Nearest centroid on five labels per class: right features, and the classic slips."""
+    pool, test = digits.load("pool"), digits.load("test")
+    support, _ = k_shot_split(pool.labels, 5, seed)
+    model = Classifier(load_backbone(), 5, seed)
+    x, test_x = (extract_features(model, split.images) for split in (pool, test))
+    old = pool.labels < 5  # a head for the digits 0 to 4, from the days before
+    fit(model.head, x[old], pool.labels[old], steps=200, lr=1e-2, seed=seed, device="cpu",
+        progress=False)  # fmt: skip
+    with torch.no_grad():
+        logits, test_logits = model.head(x), model.head(test_x)
+    looks = {  # (labelled examples, test)
+        "bugs.features.right": (x, test_x),
+        "bugs.features.inverted": (x, extract_features(model, 1 - test.images)),
+        "bugs.features.bytes": (x, extract_features(model, 255 * test.images)),
+        "bugs.features.logits": (logits, test_logits),
+    }
+    found = {}
+    for name, (examples, queries) in looks.items():
+        own, y = examples[support], pool.labels[support]
+        centroids = torch.stack([own[y == k].mean(dim=0) for k in range(10)])
+        cosines = F.normalize(queries, dim=1) @ F.normalize(centroids, dim=1).T
+        found[name] = (cosines.argmax(dim=1) == test.labels).double().mean().item()
+    return found
+
+
+def tuned_on_test(seed: int, settings: dict) -> dict[str, float]:
+    """Choose a strength on 50 test digits: its accuracy on them, and on the other 747."""
+    pool, test = digits.load("pool"), digits.load("test")
+    support, _ = k_shot_split(pool.labels, 2, seed)
+    x, test_x = represent("frozen", pool.images), represent("frozen", test.images)
+    hits = []
+    for strength in STRENGTHS:
+        weight, bias = fit_logistic(x[support], pool.labels[support], strength)
+        hits.append(((test_x @ weight.T + bias).argmax(dim=1) == test.labels).double())
+    hits, generator = torch.stack(hits), torch.Generator().manual_seed(seed)
+    reported, true = [], []
+    for _ in range(50):
+        order = torch.randperm(len(test.labels), generator=generator)
+        seen, strangers = hits[:, order[:50]].mean(dim=1), hits[:, order[50:]].mean(dim=1)
+        best = seen.argmax()
+        reported.append(float(seen[best]))
+        true.append(float(strangers[best]))
+    return {
+        "bugs.tuned_on_test.reported": float(np.mean(reported)),
+        "bugs.tuned_on_test.true": float(np.mean(true)),
+    }
+
+
+def shared_backbone(seed: int, settings: dict) -> dict[str, float]:
+    """A digit head, before and after somebody trained another head on the same "frozen" backbone.
+
+    The other head is for dark digits on white; of the backbone only ``requires_grad`` is off.
+    """
+    pool, test = digits.load("pool"), digits.load("test")
+    support, _ = k_shot_split(pool.labels, 5, seed)
+    labels, shared = pool.labels[support], load_backbone()
+    reader = Classifier(shared, 10)
+    weight, bias = fit_logistic(extract_features(reader, pool.images[support]), labels, 1.0)
+    reader.head.weight.data, reader.head.bias.data = weight, bias
+    before = evaluate(reader, test.images, test.labels)
+    other = Classifier(shared.requires_grad_(False), 10, seed)
+    fit(other, 1 - pool.images[support], labels, steps=40, lr=1e-2, seed=seed, log_every=40,
+        device="cpu", progress=False)  # fmt: skip
+    after = evaluate(reader, test.images, test.labels)
+    return {"bugs.shared_backbone.before": before, "bugs.shared_backbone.after": after}
+
+
 CLAIMS = {
     "less_data": less_data,
     "one_shot_digits": one_shot_digits,
     "caching": caching,
     "moving_batchnorm": moving_batchnorm,
+    "wrong_features": wrong_features,
+    "tuned_on_test": tuned_on_test,
+    "shared_backbone": shared_backbone,
 }
 PAIRS = {
     f"digits.{n_shot}.gain": (f"digits.{n_shot}.frozen", f"digits.{n_shot}.scratch")
     for n_shot in N_SHOTS
-} | {"bugs.batchnorm.cost": ("bugs.batchnorm.moving", "bugs.batchnorm.right")}
+} | {
+    "bugs.batchnorm.cost": ("bugs.batchnorm.moving", "bugs.batchnorm.right"),
+    "bugs.input_form.cost": ("bugs.features.inverted", "bugs.features.right"),
+    "bugs.bytes.cost": ("bugs.features.bytes", "bugs.features.right"),
+    "bugs.last_layer.cost": ("bugs.features.logits", "bugs.features.right"),
+    "bugs.tuned_on_test.cost": ("bugs.tuned_on_test.reported", "bugs.tuned_on_test.true"),
+    "bugs.shared_backbone.cost": ("bugs.shared_backbone.after", "bugs.shared_backbone.before"),
+}
 UNITS = {"speed.": "times"}
