@@ -128,6 +128,26 @@ def progress(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def report(
+    name: Annotated[str, typer.Option(help="Your name, if it shall stand on the page.")] = "",
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    course: Course = None,
+) -> None:
+    """Write your last page: claims, predictions, your study and report, in one file to share.
+
+    It is written anew from what you have measured, whenever you ask.
+    """
+    from course_lib.evidence.report import write
+    from course_lib.notebooks.build import course_root
+    from course_lib.notebooks.written import written_answer
+
+    path = write(written_answer(course_root(course), "report"), name)
+    typer.echo(path)
+    if browser:
+        typer.launch(path.as_uri())
+
+
+@app.command()
 def build(
     modules: Annotated[
         list[str] | None, typer.Argument(help="Such as 01_feature_extraction.")

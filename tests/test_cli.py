@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,8 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "lab", "exercises", "check", "progress", "build", "grade", "data", "data fetch"]
+    "command",
+    ["", "lab", "exercises", "check", "progress", "report", "build", "grade", "data", "data fetch"],
 )
 def test_every_command_explains_itself(command):
     result = course(*command.split(), "--help")
@@ -124,6 +126,15 @@ def test_bad_input_gets_one_sentence_and_an_exit_code(root, arguments):
     assert result.returncode == 1
     assert result.stderr.startswith("course: ")
     assert "Traceback" not in result.stderr
+
+
+def test_the_last_page_is_written_where_the_command_says():
+    result = course("report", "--name", "Ann Öz", "--no-browser")
+    assert result.returncode == 0, result.stderr
+    (path,) = result.stdout.splitlines()
+    page = Path(path).read_text(encoding="utf-8")
+    assert "By Ann Öz" in page
+    assert "of 8 claims tested" in page
 
 
 def test_data_that_is_missing_is_named_with_the_way_to_get_it():
