@@ -25,28 +25,72 @@ class Bug(NamedTuple):
 
 BUGS = (
     Bug(
-        "00",
-        "1.96 with five seeds",
-        "- half = 1.96 * standard_error\n+ half = stats.t.ppf(0.975, df=4) * standard_error",
-        "coverage.z",
-        "of the intervals hold the truth; 95 % were promised",
+        "00", "train mode left on while testing",
+        "- # model.eval()   forgotten\n+ model.eval()",
+        "bugs.train_mode.cost", "of accuracy, with test images sorted by class",
     ),
     Bug(
-        "00",
-        "the best of 25 checkpoints, reported on the data that chose it",
+        "00", "the mean of the batches",
+        "- sum(batch_accuracies) / len(batch_accuracies)\n+ right / len(images)",
+        "bugs.batch_mean.error", "off the accuracy, on average",
+    ),
+    Bug(
+        "00", "any twenty labels",
+        "- support = draw(everything, n_shot * len(classes))\n"
+        "+ support = torch.cat([draw(of_class[k], n_shot) for k in classes])",
+        "bugs.unstratified.cost", "of accuracy, ten classes",
+    ),
+    Bug(
+        "00", "pairs treated as strangers",
+        "- spread = np.sqrt(np.var(a, ddof=1) + np.var(b, ddof=1))\n"
+        "+ spread = np.std(a - b, ddof=1)",
+        "bugs.unpaired.width", "as wide an interval, from the same runs",
+    ),
+    Bug(
+        "00", "1.96 with five seeds",
+        "- half_width = 1.96 * standard_error\n"
+        "+ half_width = stats.t.ppf(0.975, df=S - 1) * standard_error",
+        "coverage.z", "of its intervals hold the truth, where 95 % were promised",
+    ),
+    Bug(
+        "00", "the best of 25 checkpoints, reported on what chose it",
         "- report(max(accuracy(model, val) for model in checkpoints))\n"
         "+ report(accuracy(best_on_val, test))",
-        "best_of_many.reported",
-        "reported for models that are right on 95 %",
+        "best_of_many.reported", "reported, where every checkpoint is right on 95 %",
     ),
     Bug(
-        "01",
-        "frozen, but batch-norm moves",
-        "  backbone.requires_grad_(False)\n- model.train()\n+ model.train(); backbone.eval()",
-        "bugs.batchnorm.cost",
-        "with the same head training, 5 labels per class",
+        "01", "another form in use than in training",
+        "- features = backbone(scans.float())\n"
+        "+ features = backbone(preprocess(scans, mean, std))",
+        "bugs.bytes.cost", "of accuracy",
     ),
-)
+    Bug(
+        "01", "dark on white in use, light on dark in training",
+        "- x = preprocess(scans, mean, std)\n+ x = preprocess(255 - scans, mean, std)",
+        "bugs.input_form.cost", "of accuracy",
+    ),
+    Bug(
+        "01", "the last layer is not the feature",
+        "- features = model(images)\n+ features = model.backbone(images)",
+        "bugs.last_layer.cost", "of accuracy, on ten classes with a head for five of them",
+    ),
+    Bug(
+        "01", "tuning on the test set",
+        "- best = argmax(test_accuracy);        report(test_accuracy[best])\n"
+        "+ best = argmax(validation_accuracy);  report(test_accuracy[best])",
+        "bugs.tuned_on_test.cost", "too good a report, for one setting chosen on 50 images",
+    ),
+    Bug(
+        "01", "frozen parameters, moving batch-norm: one head",
+        "- backbone.requires_grad_(False)\n+ freeze(backbone)",
+        "bugs.batchnorm.cost", "of accuracy",
+    ),
+    Bug(
+        "01", "frozen parameters, moving batch-norm: a head of somebody else's",
+        "- backbone.requires_grad_(False)\n+ freeze(backbone)",
+        "bugs.shared_backbone.cost", "of the first head's accuracy, when the second is trained",
+    ),
+)  # fmt: skip
 
 
 class Museum(list):
