@@ -1,15 +1,17 @@
-"""Module 08: every method in every situation of the capstone."""
+"""Module 08: every method in every situation of the capstone; two ways to spoil a study."""
 
 from functools import partial
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Generator, Tensor
 from tqdm import tqdm
 
 from course_lib.capstone import SITUATIONS, methods
 from course_lib.data import glyphs, shifts
 from course_lib.evidence.evaluate import evaluate
+from course_lib.evidence.intervals import paired_effect
 from course_lib.evidence.splits import k_shot_split
 
 RATES = {
@@ -17,11 +19,6 @@ RATES = {
     "fine-tune": (3e-4, 1e-3, 3e-3),
     "LP-FT": (1e-4, 3e-4, 1e-3),
 }
-KEYS = {
-    "scratch": "scratch", "nearest centroid": "centroid", "freeze and probe": "probe",
-    "fine-tune": "fine_tune", "LP-FT": "lp_ft", "fine-tune, then AdaBN": "adabn",
-    "MMD, then AdaBN": "mmd",
-}  # fmt: skip
 
 
 def choose(quick: bool) -> dict:
@@ -51,6 +48,7 @@ def choose(quick: bool) -> dict:
         "photographs; none of them is in a situation",
         "rates": rates,
         "steps": steps,
+        "studies": 100 if quick else 5000,
     }
 
 
@@ -85,18 +83,69 @@ def situation(name: str, seed: int, settings: dict) -> dict[str, float]:
     ).items():
         model = trained(task.images[support], task.labels[support], seed)
         accuracy = evaluate(model, task.test_images, task.test_labels)
-        found[f"{_key(name)}.{KEYS[method]}"] = accuracy
+        found[f"capstone.{name}.{method}"] = accuracy
     return found
 
 
-def _key(name: str) -> str:
-    return "capstone." + name.replace(" ", "_").replace("-", "_")
+def stopping(seed: int, settings: dict) -> dict[str, float]:
+    """Studies of two methods that are equally good: which share of them finds a difference?
+
+    With ten seeds, and with three to ten, stopping as soon as the interval excludes 0.
+    """
+    draws = np.random.default_rng(seed).normal(size=(settings["studies"], 10))
+    decided = np.stack([_excludes_zero(draws[:, :n]) for n in range(3, 11)])
+    return {
+        "bugs.stopping.planned": decided[-1].mean(),
+        "bugs.stopping.clear": decided.any(axis=0).mean(),
+    }
 
 
-CLAIMS = {_key(name): partial(situation, name) for name in SITUATIONS}
-PAIRS = {
-    f"{_key(name)}.{method}.gain": (f"{_key(name)}.{method}", f"{_key(name)}.scratch")
-    for name in SITUATIONS
-    for method in KEYS.values()
-    if method != "scratch" and (method not in ("adabn", "mmd") or name == "no target label")
+def _excludes_zero(differences: np.ndarray) -> np.ndarray:
+    """Tell for each study, a row, whether its 95 % t interval excludes 0."""
+    n = differences.shape[1]
+    half = stats.t.ppf(0.975, df=n - 1) * stats.sem(differences, axis=1)
+    return np.abs(differences.mean(axis=1)) > half
+
+
+def two_splits(seed: int, settings: dict) -> dict[str, float]:
+    """How much wider the interval is if each method draws labelled images of its own.
+
+    Probe against nearest centroid, few labels, ten splits.
+    """
+    task = SITUATIONS["few labels"]()
+    of_task = methods(settings["rates"][task.rates], settings["steps"])
+    accuracies = []
+    for method, shift in (
+        ("freeze and probe", 0),
+        ("nearest centroid", 0),
+        ("nearest centroid", 1),
+    ):
+        accuracies.append([])
+        for draw in range(10):
+            support, _ = k_shot_split(task.labels, task.n_shot, 100 * seed + 10 * shift + draw)
+            model = of_task[method](task.images[support], task.labels[support], draw)
+            accuracies[-1].append(evaluate(model, task.test_images, task.test_labels))
+    (_, low, high), (_, low_2, high_2) = (
+        paired_effect(accuracies[0], other) for other in accuracies[1:]
+    )
+    return {"bugs.two_splits.width": (high_2 - low_2) / (high - low)}
+
+
+CLAIMS = {f"capstone {name}": partial(situation, name) for name in SITUATIONS} | {
+    "stopping": stopping,
+    "two_splits": two_splits,
 }
+ALWAYS = ("nearest centroid", "freeze and probe", "fine-tune", "LP-FT")
+WITH_UNLABELLED = ("fine-tune, then AdaBN", "MMD, then AdaBN")
+PAIRS = {
+    f"capstone.{name}.{method}.gain": (f"capstone.{name}.{method}", f"capstone.{name}.scratch")
+    for name in SITUATIONS
+    for method in ALWAYS + (WITH_UNLABELLED if name == "no target label" else ())
+} | {
+    "capstone.aligned": (
+        "capstone.no target label.MMD, then AdaBN",
+        "capstone.no target label.fine-tune",
+    ),
+    "bugs.stopping.cost": ("bugs.stopping.clear", "bugs.stopping.planned"),
+}
+UNITS = {"bugs.two_splits.": "times"}
