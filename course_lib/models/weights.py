@@ -12,6 +12,7 @@ from course_lib.errors import CourseError
 from course_lib.models.convnet import Backbone, Classifier, random_backbone
 
 SHIPPED = Path(__file__).parent / "shipped" / "glyphs.safetensors"
+SOURCES = ("photographs", "turned", "greek", "short", "glyphs")
 
 
 def load_backbone(path: Path | None = None) -> Backbone:
@@ -30,7 +31,7 @@ def load_backbone(path: Path | None = None) -> Backbone:
         The file is missing, damaged, not the one that was recorded, or not of this backbone.
     """
     path = SHIPPED if path is None else Path(path)
-    if path == SHIPPED:
+    if path.parent == SHIPPED.parent:
         remedy = "restore it with `git checkout course_lib/models/shipped`"
     else:
         remedy = "write it again with data_scripts/pretrain_backbone.py"
@@ -57,6 +58,29 @@ def load_backbone(path: Path | None = None) -> Backbone:
     except Exception as error:
         raise CourseError(f"The weights {path} do not fit this backbone: {remedy}.") from error
     return backbone.eval()
+
+
+def load_source(name: str) -> Backbone:
+    """Return one of the backbones that module 03 compares as sources.
+
+    Parameters
+    ----------
+    name
+        "glyphs" is `load_backbone`'s; "short", "greek", "turned" and "photographs" were trained by
+        ``data_scripts/pretrain_sources.py`` (card: ``sources.md``); "random" is not trained.
+
+    Raises
+    ------
+    ValueError
+        Unknown name.
+    CourseError
+        As `load_backbone` does.
+    """
+    if name == "random":
+        return random_backbone(0).eval()
+    if name not in SOURCES:
+        raise ValueError(f"There is no source {name!r}: use random, {', '.join(SOURCES)}.")
+    return load_backbone(SHIPPED.with_name(f"{name}.safetensors"))
 
 
 class ImageNetBackbone(nn.Module):

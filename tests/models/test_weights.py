@@ -202,3 +202,26 @@ def test_imagenet_features_tell_ants_from_bees(shared_data, monkeypatch):
     train_x, val_x = (features(model.backbone, (s.images - mean) / std) for s in (train, val))
     fitted = LogisticRegression(max_iter=2000).fit(train_x, train.labels)
     assert fitted.score(val_x, val.labels) > 0.75  # small pictures; the larger class is .54
+
+
+@pytest.mark.parametrize("name", weights.SOURCES)
+def test_every_shipped_source_is_sound_and_in_eval_mode(name):
+    backbone = weights.load_source(name)
+    assert not any(module.training for module in backbone.modules())
+    record = json.loads(weights.SHIPPED.with_name(f"{name}.json").read_text("utf-8"))
+    content = weights.SHIPPED.with_name(f"{name}.safetensors").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == record["sha256"]
+    if name != "glyphs":
+        card = weights.SHIPPED.with_name("sources.md").read_text("utf-8")
+        assert f"| {name} | {record['question']} | {record['classes']} |" in card
+
+
+def test_the_random_source_is_the_untrained_backbone():
+    state = weights.load_source("random").state_dict()
+    for name, value in random_backbone(0).state_dict().items():
+        assert torch.equal(state[name], value)
+
+
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValueError, match="turned"):
+        weights.load_source("mirrored")
