@@ -163,8 +163,8 @@ def find_sheet(photo: np.ndarray) -> np.ndarray:
                 "The photograph is blurred: hold the camera still and let it focus on the sheet."
             )
         raise CourseError(
-            f"{len(marks) or 'None'} of the five round marks can be seen: photograph the whole sheet, "
-            "flat, with nothing on its marks."
+            f"{len(marks) or 'None'} of the five round marks can be seen: photograph the whole "
+            "sheet, flat, with nothing on its marks."
         )
     width = np.ptp(marks, axis=0).max()
     best, off = None, np.inf
