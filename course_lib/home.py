@@ -1,6 +1,7 @@
 """Where the course keeps what belongs to one learner: caches, downloads, progress.
 
-``COURSE_HOME`` names the folder; the default is ``~/.transfer-learning-course``.
+``COURSE_HOME`` names the folder; the default is ``~/.transfer-learning-course``. ``COURSE_DATA``,
+``COURSE_CACHE``, ``COURSE_NOTES`` and ``COURSE_REPORT`` put one of its parts elsewhere.
 Nothing in it is needed: delete it and the course makes it again (progress and downloads are lost).
 """
 
@@ -16,9 +17,14 @@ def home() -> Path:
     return Path(os.environ.get("COURSE_HOME") or Path.home() / ".transfer-learning-course")
 
 
+def place(name: str) -> Path:
+    """Return where "data", "cache", "notes" or "report" is (it may not exist yet)."""
+    return Path(os.environ.get(f"COURSE_{name.upper()}") or home() / name)
+
+
 def folder(name: str) -> Path:
-    """Return ``home()/name``, made if need be; `CourseError` if it cannot be made or written."""
-    path = home() / name
+    """Return ``place(name)``, made if need be; `CourseError` if it cannot be made or written."""
+    path = place(name)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,14 +3,13 @@
 ``COURSE_DATA`` names the folder; the default is ``data`` in the course's home.
 """
 
-import os
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
 
 from course_lib.errors import CourseError
-from course_lib.home import home
+from course_lib.home import place
 
 
 class Source(NamedTuple):
@@ -80,7 +79,7 @@ SOURCES = {
 
 def data_folder() -> Path:
     """Return the folder for downloads (it may not exist yet)."""
-    return Path(os.environ.get("COURSE_DATA") or home() / "data")
+    return place("data")
 
 
 def find(name: str) -> Path:

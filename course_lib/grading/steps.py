@@ -5,6 +5,7 @@ nbgrader's own, relative to it.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbformat import NotebookNode
@@ -44,5 +45,7 @@ class Judge(NbGraderPreprocessor):
             if exercise := checked_exercise(cell):
                 write_verdict(cell, Verdict(exercise, "not attempted", seen="not judged"))
         folder = Path("autograded") / names["student"] / names["assignment"]
-        run(nb, seed_of=seed_of, hard=True, folder=folder.resolve())
+        # nobody's predictions may turn up in somebody else's feedback, or in the grader's own notes
+        with TemporaryDirectory(prefix="notes-") as notes:
+            run(nb, seed_of=seed_of, hard=True, folder=folder.resolve(), notes=Path(notes))
         return nb, resources

@@ -43,6 +43,7 @@ def run(
     seed_of: Callable[[str], int | None] = lambda exercise: None,
     hard: bool = False,
     folder: Path | None = None,
+    notes: Path | None = None,
     cell_seconds: int = CELL_SECONDS,
     progress: str | None = None,
 ) -> list[Verdict]:
@@ -59,6 +60,8 @@ def run(
         Run the hidden tests.
     folder
         Working folder of the kernel.
+    notes
+        Where the notebook keeps predictions, claims and studies; the home of who runs it if None.
     cell_seconds
         A cell that takes longer is interrupted.
     progress
@@ -73,7 +76,7 @@ def run(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    with _kernel(notebook, folder, cell_seconds) as client:
+    with _kernel(notebook, folder, notes, cell_seconds) as client:
         deadline, ended = time.monotonic() + NOTEBOOK_SECONDS, ""
         cells = tqdm(list(notebook.cells), desc=progress, disable=progress is None, unit="cell")
         for index, cell in enumerate(cells):
@@ -115,7 +118,7 @@ _GONE = (DeadKernelError, CellTimeoutError)
 
 @contextmanager
 def _kernel(
-    notebook: NotebookNode, folder: Path | None, cell_seconds: int
+    notebook: NotebookNode, folder: Path | None, notes: Path | None, cell_seconds: int
 ) -> Iterator[NotebookClient]:
     client = NotebookClient(
         notebook,
@@ -139,6 +142,8 @@ def _kernel(
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
+        if notes:
+            environment |= {"COURSE_NOTES": str(notes), "COURSE_REPORT": str(notes)}
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # not our terminal
         with client.setup_kernel(env=environment, **silent):
             yield client

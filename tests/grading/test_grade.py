@@ -11,6 +11,7 @@ import pytest
 
 from course_lib.checks.exercises import EXERCISES
 from course_lib.errors import CourseError
+from course_lib.evidence.notes import load
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import api, build, grade, grades_csv, write_grades
 from course_lib.grading.seeds import NAME, secret, seed
@@ -22,6 +23,12 @@ ODD = (
     "    def __call__(self, logits, labels, **unused):\n"
     "        return sum(int(row.argmax()) == int(y) for row, y in zip(logits, labels))\n"
     "n_correct = Counter()"
+)
+PREDICTION = (  # a cell of their own, the same key for everybody
+    "from course_lib.evidence import ledger\n"
+    "ledger.predict('letters of my name', {}, 'letters')\n"
+    "ledger.measured('letters of my name', 0)\n"
+    "print([row['predicted'] for row in ledger.rows()])"
 )
 ANSWERS = {  # student -> (their answers, points of n_correct)
     "blank": ({}, 0),
@@ -40,7 +47,9 @@ def course(tmp_path_factory):
     inbox = root.parent / "inbox"
     release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
     for student, (answers, _) in ANSWERS.items():
-        save(answered(release, **answers), inbox / f"{student}_{MODULE}.ipynb")
+        notebook = answered(release, **answers)
+        notebook.cells.append(nbformat.v4.new_code_cell(PREDICTION.format(len(student))))
+        save(notebook, inbox / f"{student}_{MODULE}.ipynb")
     (inbox / f"broken_{MODULE}.ipynb").write_text("{this is not JSON", encoding="utf-8")
     rows = grade(root, collect([inbox], [MODULE]), progress=False)
     return root, inbox, {row["student"]: row for row in rows}
@@ -52,6 +61,15 @@ def test_everybody_gets_the_points_they_earned(course):
         assert rows[student]["status"] == "graded"
         assert rows[student]["exercises"]["n_correct"] == points, student
         assert rows[student]["max_score"] == 3
+
+
+def test_nobody_sees_what_somebody_else_predicted(course):
+    root, _, _ = course
+    for student in ANSWERS:
+        page = root / "autograded" / student / MODULE / f"{MODULE}.ipynb"
+        shown = read_notebook(page).cells[-1].outputs[-1].text
+        assert shown == f"[{float(len(student))}]\n"
+    assert not load("ledger"), "nor is it left behind in the grader's own notes"
 
 
 def test_a_written_answer_waits_for_a_person_and_a_blank_one_does_not(course):
