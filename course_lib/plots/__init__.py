@@ -1,8 +1,10 @@
 """Figures: arrays in, Axes or a Figure out; `show` puts one into a notebook."""
 
+from course_lib.plots.comparisons import against, single_runs
 from course_lib.plots.curves import learning_curves, training_curves
 from course_lib.plots.effects import confusion_matrix, intervals, ledger, paired_dots
 from course_lib.plots.images import episode, feature_maps, filters, image_grid
+from course_lib.plots.scenes import precision_recall, scene_boxes, scene_masks
 from course_lib.plots.show import show
 from course_lib.plots.style import BLUE, COLOURS, GREEN, MARKERS, ORANGE, PURPLE, RED, SKY
 
@@ -15,6 +17,7 @@ __all__ = [
     "PURPLE",
     "RED",
     "SKY",
+    "against",
     "confusion_matrix",
     "episode",
     "feature_maps",
@@ -24,6 +27,10 @@ __all__ = [
     "learning_curves",
     "ledger",
     "paired_dots",
+    "precision_recall",
+    "scene_boxes",
+    "scene_masks",
     "show",
+    "single_runs",
     "training_curves",
 ]
