@@ -186,8 +186,8 @@ MESSAGES = {
         ),
         "mismatch": Message(
             "If a name is on one side only, that is a ValueError with a sentence.",
-            "It was passed over. Then a part of the network stays random, and nobody is told. "
-            "(PyTorch's own error is a RuntimeError, and comes when much has been copied already.)",
+            "It was passed over, and a part of the network stays random; or the error was of "
+            "another kind, as PyTorch's own, which comes when much has been copied already.",
             "Compare the two sets of names before you copy anything.",
         ),
         "shape_mismatch": Message(
