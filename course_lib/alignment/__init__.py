@@ -1,1 +1,1 @@
-"""Domain adaptation: bring the feature distributions of source and target together."""
+"""Unsupervised domain adaptation: labels in the source, images alone in the target."""

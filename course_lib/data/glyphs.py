@@ -60,6 +60,7 @@ HELD_OUT_SCRIPTS = {
     "LAO": "Lao",
 }
 SYMBOL = "symbol"
+DIGITS = tuple("0123456789")
 MAX_CORRELATION = 0.93  # of two classes in one font, on 16 x 16 pixels
 MAX_CORRELATION_IN_CLASS = 0.98  # of one class in two fonts
 
@@ -105,8 +106,21 @@ def load(split: str, scripts: Iterable[str] | None = None) -> ImageSet:
     if split != "held_out":
         chosen = (fonts >= len(TRAIN_FONTS)) == (split == "val")
         pixels, labels = pixels[chosen], labels[chosen]
+    return _image_set(pixels, labels, tuple(map(unicodedata.name, characters)))
+
+
+def printed_digits() -> ImageSet:
+    """Return the printed digits in all sixteen fonts, a source task for handwritten ones.
+
+    They are in no split of `load`. Some 150 images (N, 1, 32, 32), classes ``"0"`` … ``"9"``.
+    """
+    pixels, labels, _ = _render_all(DIGITS)
+    return _image_set(pixels, labels, DIGITS)
+
+
+def _image_set(pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> ImageSet:
     images = torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
-    return ImageSet(images, torch.from_numpy(labels), tuple(map(unicodedata.name, characters)))
+    return ImageSet(images, torch.from_numpy(labels), classes)
 
 
 def script_of(name: str) -> str:
@@ -125,7 +139,7 @@ def class_characters() -> tuple[list[str], list[str]]:
     .93 (on 16 x 16 pixels) with a digit or with a character kept before it. The held-out scripts
     come last, so nothing in them looks like a source class in the same font.
     """
-    digits, source, symbols, held_out = list("0123456789"), [], [], []
+    digits, source, symbols, held_out = list(DIGITS), [], [], []
     for character in map(chr, sorted(_font(REFERENCE_FONTS[0])[1])):
         name, category = unicodedata.name(character, ""), unicodedata.category(character)
         # A decomposition means an accent, or a variant of another character.

@@ -223,3 +223,15 @@ def test_augmented_glyphs_stay_recognisable():
     ]
     # Nearest neighbour on raw pixels, 34 classes, chance 3 %: shifted and turned, yet itself.
     assert torch.stack(hits).float().mean() > 0.5
+
+
+def test_printed_digits_are_ten_classes_that_a_reader_of_other_fonts_knows():
+    digits = glyphs.printed_digits()
+    counts = torch.bincount(digits.labels)
+    assert digits.classes == tuple("0123456789")
+    assert 12 <= counts.min() <= counts.max() <= 16
+    assert len(digits.images.flatten(1).unique(dim=0)) == len(digits.labels)
+    # In one font they are in none of the classes of the source, and each is closest to itself.
+    x = F.normalize(digits.images.flatten(1), dim=1)
+    alike = x @ x.T - 2 * torch.eye(len(x))
+    assert (digits.labels[alike.argmax(1)] == digits.labels).float().mean() > 0.95
