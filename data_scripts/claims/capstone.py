@@ -49,6 +49,7 @@ def choose(quick: bool) -> dict:
         "rates": rates,
         "steps": steps,
         "studies": 100 if quick else 5000,
+        "splits": 2 if quick else 10,
     }
 
 
@@ -121,7 +122,7 @@ def two_splits(seed: int, settings: dict) -> dict[str, float]:
         ("nearest centroid", 1),
     ):
         accuracies.append([])
-        for draw in range(10):
+        for draw in range(settings["splits"]):
             support, _ = k_shot_split(task.labels, task.n_shot, 100 * seed + 10 * shift + draw)
             model = of_task[method](task.images[support], task.labels[support], draw)
             accuracies[-1].append(evaluate(model, task.test_images, task.test_labels))
