@@ -136,6 +136,7 @@ CLAIMS = {f"capstone {name}": partial(situation, name) for name in SITUATIONS} |
     "stopping": stopping,
     "two_splits": two_splits,
 }
+SEEDS = {"capstone no target label": 5}
 ALWAYS = ("nearest centroid", "freeze and probe", "fine-tune", "LP-FT")
 WITH_UNLABELLED = ("fine-tune, then AdaBN", "MMD, then AdaBN")
 PAIRS = {
