@@ -71,6 +71,11 @@ def verify(name: str) -> str:
         from course_lib.data import medical
 
         return _counts({split: medical.load(split) for split in medical.SPLITS})
+    if name == "nuclei":
+        from course_lib.data import nuclei
+
+        sets = {split: nuclei.load(split, size=33) for split in nuclei.SPLITS}
+        return ", ".join(f"{split}: {len(s.images)} images" for split, s in sets.items())
     if name == "omniglot_runs":
         from course_lib.data import omniglot
 

@@ -45,6 +45,13 @@ SOURCES = {
         "PneumoniaMNIST, 5,856 chest X-rays of children at 28 x 28 pixels (MedMNIST)",
         ("pneumoniamnist.npz", "*/pneumoniamnist.npz"),
     ),
+    "nuclei": Source(
+        "https://data.broadinstitute.org/bbbc/BBBC038/stage1_train.zip",
+        83,
+        "CC0",
+        "670 microscope images with a mask for each nucleus (2018 Data Science Bowl, BBBC038)",
+        ("stage1_train.zip", "dsb2018_nuclei*.zip", "*/dsb2018_nuclei*.zip"),
+    ),
     **{
         f"omniglot_{part}": Source(
             f"https://github.com/brendenlake/omniglot/raw/master/python/{path}.zip",

@@ -153,7 +153,7 @@ def augment(scenes: Scenes, generator: Generator) -> Scenes:
         repeated outside; boxes cut at the edge.
     """
     images, masks, boxes, labels = scenes
-    n = len(images)
+    n, side = len(images), images.shape[-1]
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(n, *shape, generator=generator)
@@ -161,12 +161,12 @@ def augment(scenes: Scenes, generator: Generator) -> Scenes:
     zoom, shift = uniform(0.85, 1.2, 2), uniform(-6, 6, 2)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = 1 / zoom.T
-    theta[:, :, 2] = -2 * shift / SIZE / zoom
+    theta[:, :, 2] = -2 * shift / side / zoom
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     masks = F.grid_sample(masks[:, None].float(), grid, mode="nearest", align_corners=False)
-    move = (SIZE / 2 * (1 - zoom) + shift).repeat(1, 2)[:, None]
-    boxes = (boxes * zoom.repeat(1, 2)[:, None] + move).clamp(0, SIZE)
+    move = (side / 2 * (1 - zoom) + shift).repeat(1, 2)[:, None]
+    boxes = (boxes * zoom.repeat(1, 2)[:, None] + move).clamp(0, side)
     gamma, gain = uniform(0.7, 1.4, 1, 1, 1), uniform(0.8, 1.1, 1, 1, 1)
     noise = torch.randn(images.shape, generator=generator) * uniform(0, 0.05, 1, 1, 1)
     images = (gain * images**gamma + noise).clamp(0, 1)

@@ -147,7 +147,8 @@ def score_detections(
         hits, scores = [], []
         for one, boxes, labels in zip(found, scenes.boxes, scenes.labels, strict=True):
             own = one.labels == k
-            hits.append(match(one.boxes[own], one.scores[own], boxes[labels == k]))
+            matched = match(one.boxes[own], one.scores[own], boxes[labels == k])
+            hits.append(torch.as_tensor(matched, dtype=torch.bool))
             scores.append(one.scores[own])
         hits, scores = torch.cat(hits), torch.cat(scores)
         areas.append(area(hits, scores, int((scenes.labels == k).sum())))

@@ -5,7 +5,7 @@ each place in the image) takes the maps of several blocks, from fine and shallow
 deep, and a decoder brings them together again (Lin et al. 2017; Ronneberger et al. 2015).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,8 @@ class Encoder(nn.Module):
         Positions of the blocks whose outputs are wanted; each a half as large as the one before.
     channels
         Channels of these outputs.
+    prepare
+        What brings images in [0, 1] into the form that the backbone was trained on.
     """
 
     def __init__(
@@ -35,14 +37,15 @@ class Encoder(nn.Module):
         backbone: nn.Module,
         taps: Sequence[int] = (0, 1, 2, 3),
         channels: Sequence[int] = (16, 32, 64, Backbone.feature_dim),
+        prepare: Callable[[Tensor], Tensor] = lambda images: images,
     ) -> None:
         super().__init__()
         self.blocks = backbone.blocks
-        self.taps, self.channels = tuple(taps), tuple(channels)
+        self.taps, self.channels, self.prepare = tuple(taps), tuple(channels), prepare
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        maps, x = [], images
-        for at, block in enumerate(self.blocks):
+        maps, x = [], self.prepare(images)
+        for at, block in enumerate(self.blocks[: self.taps[-1] + 1]):
             x = block(x)
             if at in self.taps:
                 maps.append(x)
