@@ -7,6 +7,7 @@ from course_lib.plots.images import episode, feature_maps, filters, image_grid
 from course_lib.plots.scenes import precision_recall, scene_boxes, scene_masks
 from course_lib.plots.show import show
 from course_lib.plots.style import BLUE, COLOURS, GREEN, MARKERS, ORANGE, PURPLE, RED, SKY
+from course_lib.plots.tradeoffs import tradeoff
 
 __all__ = [
     "BLUE",
@@ -32,5 +33,6 @@ __all__ = [
     "scene_masks",
     "show",
     "single_runs",
+    "tradeoff",
     "training_curves",
 ]
