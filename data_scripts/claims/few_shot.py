@@ -222,7 +222,7 @@ CLAIMS: dict[str, Callable[[int, dict], dict[str, float]]] = {
     "omniglot_runs": omniglot_runs,
     "omniglot_episodes": omniglot_episodes,
 }
-SEEDS = {"omniglot_runs": 20}
+SEEDS = {"omniglot_runs": 20, "few_shot_learned": 5}
 PAIRS = (
     {
         f"fewshot.{target}.{n_shot}.over_{rival}": (
