@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
+from scipy import ndimage
 
 from course_lib.plots.style import (
     COLOURS,
@@ -26,36 +27,49 @@ from course_lib.plots.style import (
 _MASK_COLOURS = (*COLOURS, "#F0E442", "#FFFFFF", "#999999", "#B07AF5")
 
 
-def scene_masks(images: ArrayLike, rows: Mapping[str, ArrayLike]) -> Figure:
-    """Show scenes, and below each its masks, with the digit written on each patch of colour.
+def scene_masks(
+    images: ArrayLike, rows: Mapping[str, ArrayLike], names: Sequence[str] = "0123456789"
+) -> Figure:
+    """Show scenes, and below each its masks, with the class written beside each patch of colour.
 
     Parameters
     ----------
-    images : (N, 1, H, W)
+    images : (N, C, H, W)
     rows
-        Name → masks (N, H, W): 0 is background, 1 + d is digit d.
+        Name → masks (N, H, W): 0 is background, k the class that is called ``names[k - 1]``.
+    names
+        An empty name is not written.
     """
     images = pictures(images)
     axes = _rows(images, ["scene", *rows])
     for line, masks in zip(axes[1:], rows.values(), strict=True):
         for ax, image, mask in zip(line, images, as_array(masks), strict=True):
-            picture = np.repeat(0.35 * image[..., None], 3, axis=2)
+            dim = 0.35 * (image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
             for number in np.unique(mask[mask > 0]):
-                where = mask == number
-                picture[where] = to_rgb(_MASK_COLOURS[(number - 1) % len(_MASK_COLOURS)])
-                _write_beside(ax, where, str(number - 1))
-            draw_picture(ax, picture)
+                dim[mask == number] = to_rgb(_MASK_COLOURS[(number - 1) % len(_MASK_COLOURS)])
+                _name_patches(ax, mask == number, names[number - 1])
+            draw_picture(ax, dim)
     return axes[0, 0].figure
 
 
-def _write_beside(ax: Axes, where: np.ndarray, text: str) -> None:
-    """Write a class's digit at the first row of its patch, if the patch is not a speck."""
-    if where.sum() >= 12:
-        y, x = np.nonzero(where)
-        ax.text(
-            x.mean(), y.min() - 1, text, color="white", size=8, ha="center", va="bottom",
-            weight="bold", clip_on=True,
-        )  # fmt: skip
+def _name_patches(ax: Axes, where: np.ndarray, name: str) -> None:
+    """Write a class's name above each of its patches (below at the upper edge), specks left out."""
+    patches, n = ndimage.label(where, np.ones((3, 3)))
+    for i in range(1, n + 1):
+        y, x = np.nonzero(patches == i)
+        if len(y) >= 12 and name:
+            high = y.min() > 8
+            ax.text(
+                x.mean(),
+                y.min() - 1 if high else y.max() + 1,
+                name,
+                color="white",
+                size=8,
+                ha="center",
+                va="bottom" if high else "top",
+                weight="bold",
+                clip_on=True,
+            )
 
 
 def scene_boxes(
@@ -149,7 +163,8 @@ def _box(ax: Axes, box: np.ndarray, text: str, colour: str, line: str) -> None:
             linewidth=1.6,
         )
     )
-    ax.text(left - 0.5, top - 1.5, text, color=colour, size=7, va="bottom", clip_on=True)
+    y, side = (top - 1.5, "bottom") if top > 8 else (bottom + 0.5, "top")
+    ax.text(left - 0.5, y, text, color=colour, size=7, va=side, clip_on=True)
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
