@@ -173,6 +173,7 @@ PAIRS = {
         for n in (50, 200)
         for name, way in (("gain", "tuned"), ("frozen_gain", "frozen"))
     },
+    "scenes.bugs.nothing_loaded.cost": ("scenes.mask.50.scratch", "scenes.mask.50.tuned"),
     "scenes.bugs.absent.cost": ("scenes.bugs.absent.wrong", "scenes.bugs.absent.right"),
     "scenes.bugs.unsorted.cost": ("scenes.bugs.unsorted.wrong", "scenes.ap.200.tuned"),
     "scenes.bugs.twice.cost": ("scenes.bugs.twice.wrong", "scenes.bugs.twice.right"),
