@@ -205,8 +205,8 @@ MESSAGES = {
         ),
         "probabilities": Message(
             "The result is logits; the softmax comes later.",
-            "These are probabilities. `cross_entropy` would apply a second softmax to them. "
-            "(Log-probabilities would be fine.)",
+            "These are probabilities, and `cross_entropy` would apply a second softmax to them. "
+            "Their logarithms would be fine.",
             "Leave the softmax to the caller.",
         ),
         "query_axis": Message(
@@ -511,8 +511,8 @@ HINTS = {
     "cosine_logits": (
         "How long is a row after you have divided it by its length, and what does a product of two "
         "such rows measure? What if the length is 0?",
-        "`F.normalize(x, dim=...)` divides by the length, and leaves zeros as zeros. For all pairs "
-        "of rows at once, multiply by the transpose.",
+        "`torch.nn.functional.normalize` divides by the length along an axis, and leaves zeros as "
+        "zeros. For all pairs of rows at once, multiply by the transpose.",
         "features = ...            # every row of length 1, or 0\n"
         "weight = ...\n"
         "return scale * ... @ ....T",
