@@ -3,6 +3,7 @@
 from course_lib.plots.comparisons import against, single_runs
 from course_lib.plots.curves import learning_curves, training_curves
 from course_lib.plots.effects import confusion_matrix, intervals, ledger, paired_dots
+from course_lib.plots.fewshot import episode_spaces, sheet_found, spread_of_episodes
 from course_lib.plots.images import episode, feature_maps, filters, image_grid
 from course_lib.plots.scenes import precision_recall, scene_boxes, scene_masks
 from course_lib.plots.show import show
@@ -21,6 +22,7 @@ __all__ = [
     "against",
     "confusion_matrix",
     "episode",
+    "episode_spaces",
     "feature_maps",
     "filters",
     "image_grid",
@@ -31,8 +33,10 @@ __all__ = [
     "precision_recall",
     "scene_boxes",
     "scene_masks",
+    "sheet_found",
     "show",
     "single_runs",
+    "spread_of_episodes",
     "tradeoff",
     "training_curves",
 ]
