@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+from torch.optim import LBFGS
 
 from course_lib.transfer.features import extract_features
 from course_lib.transfer.freeze import unfreeze
@@ -18,7 +20,6 @@ def lp_ft(
     ft_steps: int,
     ft_lr: float,
     *,
-    probe_lr: float = 1e-2,
     augment: Callable[[Tensor, Generator], Tensor] | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -38,13 +39,12 @@ def lp_ft(
     labels : Tensor (N,)
         0…K-1, each of them at least once.
     probe_steps
-        Updates of the head alone, on features computed once.
+        Iterations for the head alone, at most: L-BFGS on features computed once, with the loss of
+        `fit_logistic` at strength 1.
     ft_steps
         Updates of everything; 0 leaves the probe.
     ft_lr
         The highest rate of these: small, a tenth of what a random head would need.
-    probe_lr
-        The highest rate of the head in the first phase.
     augment, seed, device, progress
         As in `fit`; ``augment`` serves the second phase, the first sees the images as they are.
 
@@ -53,16 +53,25 @@ def lp_ft(
     nn.Module
         The same model.
     """
-    with local_seed(seed, labels.device):
-        head = nn.Linear(model.head.in_features, int(labels.max()) + 1)
-    options = {"seed": seed, "device": device, "progress": progress}
     features = extract_features(model, images, device=device)
-    fit(head, features, labels, steps=probe_steps, lr=probe_lr, **options)
-    model.head = head.to(model.head.weight.device)
+    with local_seed(seed, features.device):
+        head = nn.Linear(features.shape[1], int(labels.max()) + 1).to(features)
+    solver = LBFGS(head.parameters(), max_iter=probe_steps, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        penalty = head.weight.square().sum() / 2
+        value = F.cross_entropy(head(features), labels, reduction="sum") + penalty
+        value.backward()
+        return value
+
+    solver.step(loss)
+    solver.zero_grad()
+    model.head = head.train(model.head.training).to(model.head.weight.device)
     if ft_steps:
         unfreeze(model)
         fit(
-            model, images, labels, steps=ft_steps, lr=ft_lr, augment=augment,
-            hold_batchnorm=True, **options,
+            model, images, labels, steps=ft_steps, lr=ft_lr, augment=augment, hold_batchnorm=True,
+            log_every=ft_steps, seed=seed, device=device, progress=progress,
         )  # fmt: skip
     return model

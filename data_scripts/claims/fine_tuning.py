@@ -13,7 +13,6 @@ from torch import Generator, Tensor, nn
 from torch.optim import AdamW
 from tqdm import tqdm
 
-from claims.common import represent, scaled
 from course_lib.data import digits, glyphs
 from course_lib.data.imageset import ImageSet
 from course_lib.data.shifts import photo_background, rotate_and_shear
@@ -103,8 +102,7 @@ def new_scripts(seed: int, settings: dict) -> dict[str, float]:
     """Ten characters of scripts that nothing was chosen on, one label each: near the source."""
     images, labels, query, query_labels = next(hard_tasks(REPORTED, 1, 100 + seed))
     models = {
-        "frozen": lp_ft(_pretrained(seed), images, labels, settings["probe_steps"], 0, 0.0,
-                        seed=seed, device="cpu", progress=False),
+        "frozen": linear_probe(images, labels, seed, settings),
         "finetune": finetune(images, labels, seed, settings),
         "lpft": linear_probe_then_finetune(images, labels, seed, settings),
     }  # fmt: skip
@@ -118,9 +116,6 @@ def clutter(seed: int, settings: dict) -> dict[str, float]:
     """Digits in front of photographs, 5 labels per class; and the optimiser's classic bug."""
     (images, labels), test = cluttered("pool", 5, seed), cluttered("test")
     chosen = settings["clutter"]
-    x, test_x = scaled(represent("frozen", images), represent("frozen", test[0]))
-    head = nn.Linear(x.shape[1], 10)
-    fit(head, x, labels, lr=1e-2, **_options(seed, settings["probe_steps"]))
     scratch = Classifier(random_backbone(seed), 10, seed)
     fit(
         scratch, images, labels, lr=chosen["scratch"], weight_decay=0.05, augment=glyphs.augment,
@@ -133,7 +128,7 @@ def clutter(seed: int, settings: dict) -> dict[str, float]:
         optimizer=AdamW(forgotten.head.parameters(), lr=chosen["finetune"]),
     )  # fmt: skip
     return {
-        "ft.clutter.frozen": evaluate(head, test_x, test[1]),
+        "ft.clutter.frozen": evaluate(linear_probe(images, labels, seed, settings), *test),
         "ft.clutter.scratch": evaluate(scratch, *test),
         "ft.clutter.finetune": evaluate(finetune(images, labels, seed, at_rate), *test),
         "bugs.never_got.accuracy": evaluate(forgotten, *test),
@@ -152,7 +147,7 @@ def distortion(seed: int, settings: dict) -> dict[str, float]:
     full = _pretrained(seed)
     fit(full, *own, lr=settings["finetune_rate"], **_options(seed, settings["steps"]))
     options = {"seed": seed, "device": "cpu", "progress": False}
-    probe = lp_ft(_pretrained(seed), *own, settings["probe_steps"], 0, 0.0, **options)
+    probe = linear_probe(*own, seed, settings)
     both = lp_ft(_pretrained(seed), *own, settings["probe_steps"], settings["steps"],
                  settings["lpft_rate"], **options)  # fmt: skip
     found = {}
@@ -256,7 +251,7 @@ def choose(quick: bool) -> dict:
         "chosen_on": "characters of Georgian, Armenian and Lao, distorted twice, with 1, 2 and 5 "
         "labels; for clutter the same in front of photographs; never on digits",
         "steps": 4 if quick else 150,
-        "probe_steps": 4 if quick else 300,
+        "probe_steps": 100,
         "scratch_rate": results.settings("feature_extraction")["learning_rate"],
         "layer_decay": 0.5,
         "too_high": 3e-2,
@@ -328,6 +323,13 @@ def finetune(
     fit(model, images, labels, optimizer=optimizer, augment=glyphs.augment,
         **_options(seed, settings["steps"]))  # fmt: skip
     return model
+
+
+def linear_probe(images: Tensor, labels: Tensor, seed: int, settings: dict) -> nn.Module:
+    """Fit the head on frozen features, and leave it at that."""
+    return lp_ft(
+        _pretrained(seed), images, labels, settings["probe_steps"], 0, 0.0, seed=seed, device="cpu"
+    )
 
 
 def linear_probe_then_finetune(

@@ -1,0 +1,562 @@
+"""Judges of module 02: they know the truth and see only plain data."""
+
+import math
+from collections import Counter
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_lib.checks.judges.reading import completed, describe, number, refused
+from course_lib.checks.judges.specs import draw, random_model
+from course_lib.checks.probes import m02 as probes
+from course_lib.checks.probes.models import build
+from course_lib.checks.run import Ask
+from course_lib.checks.verdict import NotYet
+from course_lib.transfer.rates import param_groups as _library_groups
+
+# --- param_groups --------------------------------------------------------------------------------
+
+
+def param_groups(ask: Ask, rng: torch.Generator, hard: bool) -> None:
+    # Three blocks tell every formula from the others; then a model whose first block and part of
+    # whose second are frozen, with the head registered before the backbone.
+    rounds = [({"n_blocks": 3}, 0), ({"n_blocks": 3, "head_first": True}, 4)]
+    if hard:
+        rounds += [
+            ({"n_blocks": 1, "channels": 3}, 0),
+            ({"n_blocks": 4, "dropout": True, "training": True}, 5),
+            ({"n_blocks": 2}, 9),
+        ]
+    for options, n_frozen in rounds:
+        spec = random_model(rng, classes=3, **options)
+        names = [name for name, _ in build(spec).named_parameters()]
+        backbone = [name for name in names if name.startswith("backbone.")]
+        # n_frozen past the backbone's end: everything but one batch-norm shift, and the head.
+        frozen = backbone[:n_frozen] if n_frozen < len(backbone) else backbone[:-1]
+        inputs = {
+            "model": spec,
+            "frozen": frozen,
+            "head_lr": 10 ** -(1 + float(torch.rand((), generator=rng))),
+            "layer_decay": 0.3 + 0.4 * float(torch.rand((), generator=rng)),
+            "weight_decay": 0.05 + 0.1 * float(torch.rand((), generator=rng)),
+            "images": torch.rand(4, options.get("channels", 1), 12, 10, generator=rng),
+            "labels": torch.randint(3, (4,), generator=rng),
+        }
+        _read_groups(ask(inputs), inputs, names)
+
+
+def _read_groups(answer: dict, inputs: dict, names: list[str]) -> None:
+    completed(answer)
+    if not answer["is_list"]:
+        seen = describe(answer["returned"])
+        raise NotYet("type", expected="a list of dicts, one for each group", seen=seen)
+    for name, value in inputs["model"]["state"].items():
+        if not torch.equal(answer["before"].get(name, value[:0] if value.ndim else value), value):
+            raise NotYet("changed", expected=f"{name} as it was", seen=f"another {name}")
+    if not answer["flags"]:
+        raise NotYet("changed", expected="`requires_grad` as it was", seen="changed flags")
+    groups = answer["groups"] or []
+    for i, group in enumerate(groups):
+        if not group["complete"]:
+            missing = [key for key in ("params", "lr", "weight_decay") if group[key] in (None, [])]
+            seen = f"group {i} without {' and '.join(missing) or 'one of them'}"
+            raise NotYet("states", expected="`params`, `lr` and `weight_decay` each", seen=seen)
+        if not group["params"]:
+            seen = f"group {i} holds no parameter"
+            raise NotYet("empty", expected="at least one parameter in each group", seen=seen)
+    _read_members(groups, inputs["frozen"], names)
+    _read_numbers(groups, inputs)
+    truth = probes.param_groups(_library_groups, inputs)["after"]
+    after = answer.get("after", {})
+    for name, value in truth.items():
+        seen = after.get(name)
+        # One float32 step, computed in the same way: some 1e-7.
+        if seen is None or not torch.allclose(seen, value, rtol=1e-4, atol=1e-6):
+            raise NotYet("step", expected=f"{name} after one step", seen=f"another {name}")
+
+
+def _read_members(groups: list[dict], frozen: list[str], names: list[str]) -> None:
+    members = [name for group in groups for name in group["params"]]
+    trainable = [name for name in names if name not in frozen]
+    if "" in members:
+        seen = "something else in a group: a name, a copy or a module"
+        raise NotYet("stranger", expected="the model's own parameters", seen=seen)
+    caught = [name for name in members if name in frozen]
+    if caught:
+        seen = f"{caught[0]}, which is frozen"
+        raise NotYet("frozen", expected="trainable parameters only", seen=seen)
+    missing = [name for name in trainable if name not in members]
+    if missing:
+        key = "no_head" if all(name.startswith("head.") for name in missing) else "missing"
+        seen = f"{len(missing)} in none, such as {missing[0]}"
+        raise NotYet(key, expected=f"all {len(trainable)} trainable parameters", seen=seen)
+    twice = [name for name, times in Counter(members).items() if times > 1]
+    if twice:
+        seen = f"{twice[0]} more than once"
+        raise NotYet("twice", expected="each parameter once", seen=seen)
+
+
+def _read_numbers(groups: list[dict], inputs: dict) -> None:
+    lr, decay = inputs["head_lr"], inputs["layer_decay"]
+    n_blocks = len(inputs["model"]["blocks"])
+    shapes = {name: value.ndim for name, value in inputs["model"]["state"].items()}
+    rates, decays, blocks = {}, {}, {}
+    for group in groups:
+        for name in group["params"]:
+            rates[name] = number(group["lr"], expected="a learning rate in each group")
+            decays[name] = number(group["weight_decay"], expected="a weight decay in each group")
+            # n_blocks + 1 is the head
+            blocks[name] = n_blocks + 1 if name.startswith("head.") else int(name.split(".")[2]) + 1
+
+    def gives(formula) -> bool:
+        return all(math.isclose(rates[n], formula(i), rel_tol=1e-6) for n, i in blocks.items())
+
+    def truth(i: int) -> float:
+        return lr * decay ** (n_blocks - i + 1)
+
+    if not gives(truth):
+        head = n_blocks + 1
+        slips = {
+            "one_rate": lambda i: lr,
+            "two_rates": lambda i: lr if i == head else lr * decay,
+            "upside_down": lambda i: lr if i == head else lr * decay**i,
+            "upside_down_0": lambda i: lr if i == head else lr * decay ** (i - 1),
+            "off_by_one": lambda i: lr if i == head else lr * decay ** (n_blocks - i),
+            "off_by_two": lambda i: lr if i == head else lr * decay ** (n_blocks - i + 2),
+            "head_too": lambda i: lr * decay ** (n_blocks - i + 2),
+            "above_head": lambda i: lr / decay ** (n_blocks - i + 1),
+            "linear": lambda i: lr if i == head else lr * decay * (n_blocks - i + 1),
+            "linear_share": lambda i: lr if i == head else lr * i / head,
+        }
+        key = next((key for key, formula in slips.items() if gives(formula)), "rate")
+        key = {"upside_down_0": "upside_down", "off_by_two": "off_by_one", "head_too": "head_rate",
+               "linear_share": "linear"}.get(key, key)  # fmt: skip
+        worst = max(blocks, key=lambda n: abs(math.log(max(rates[n], 1e-30) / truth(blocks[n]))))
+        if key == "rate" and blocks[worst] == head:
+            key = "head_rate"
+        raise NotYet(
+            key,
+            expected=f"{truth(blocks[worst]):.5f} for {worst}, with head_lr {lr:.5f}, layer_decay "
+            f"{decay:.3f} and {n_blocks} blocks",
+            seen=f"{rates[worst]:.5f}",
+        )
+    wanted = {n: inputs["weight_decay"] if shapes[n] >= 2 else 0.0 for n in decays}
+    off = [n for n in decays if not math.isclose(decays[n], wanted[n], rel_tol=1e-6)]
+    if off:
+        if all(decays[n] == 0 for n in decays):
+            key = "no_decay"
+        elif all(decays[n] == inputs["weight_decay"] for n in decays):
+            key = "decay_everywhere"
+        elif all(shapes[n] < 2 and n.endswith(".weight") for n in off):
+            key = "by_name"
+        elif all(shapes[n] < 2 for n in off):
+            key = "decay_everywhere"
+        else:
+            key = "decay"
+        raise NotYet(
+            key, expected=f"weight_decay {wanted[off[0]]:.4f} for {off[0]} "
+            f"({shapes[off[0]]} dimensions)", seen=f"{decays[off[0]]:.4f}",
+        )  # fmt: skip
+
+
+# --- best_checkpoint -----------------------------------------------------------------------------
+
+_NAN = float("nan")
+
+
+def best_checkpoint(ask: Ask, rng: torch.Generator, hard: bool) -> None:
+    def scores(n: int) -> list[float]:
+        return (0.2 + 0.6 * torch.rand(n, generator=rng)).tolist()
+
+    # The best in the middle; a tie for the best; NaN first and last; all below zero.
+    middle = [0.1, *scores(4), 0.05]
+    tie = [0.3, 0.9, 0.5, 0.9, 0.4]
+    holes = [_NAN, *scores(3), 0.1, _NAN]
+    losses = [-3.0, *(-1 - s for s in scores(3)), -2.5]
+    rounds = [middle, tie, holes, losses]
+    if hard:
+        rounds += [[0.4], [_NAN, 0.2], scores(9), [0.9, *scores(3)], [*scores(3), 0.9], [0.0, 0.0]]
+    for of_epochs in rounds:
+        inputs = _checkpoint_inputs(rng, of_epochs)
+        _read_checkpoint(ask(inputs), inputs)
+    for n in (1, 4) if hard else (3,):
+        refused(
+            ask(_checkpoint_inputs(rng, [_NAN] * n)),
+            "all_nan",
+            expected=f"a ValueError, because none of the {n} epochs has a score",
+        )
+
+
+def _checkpoint_inputs(rng: torch.Generator, scores: list[float]) -> dict:
+    moves = (0.1 + torch.rand(len(scores), generator=rng)).tolist()
+    spec = random_model(rng, classes=3, n_blocks=1)
+    return {"model": spec, "scores": scores, "epochs": len(scores), "moves": moves}
+
+
+def _read_checkpoint(answer: dict, inputs: dict) -> None:
+    completed(answer)
+    scores, epochs = inputs["scores"], inputs["epochs"]
+    n_trained, n_scored = (answer["events"].count(what) for what in ("train", "score"))
+    if answer["others"]:
+        seen = f"{answer['others'][0]} got another object"
+        raise NotYet("copy", expected="the very model that was given", seen=seen)
+    if answer["events"] != ["train", "score"] * epochs:
+        seen = f"{n_trained} of training and {n_scored} of scoring"
+        key = "calls"
+        if n_trained == n_scored == epochs:
+            key, seen = "order", "another order: " + ", ".join(answer["events"][:4]) + ", ..."
+        elif n_trained < epochs:
+            key = "stopped"
+        raise NotYet(key, expected=f"{epochs} calls of each, in turn", seen=seen)
+
+    states = [inputs["model"]["state"]]
+    for move in inputs["moves"]:
+        states.append(
+            {n: v + (move if v.is_floating_point() else 1) for n, v in states[-1].items()}
+        )
+    shown = ", ".join(f"{score:.2f}" for score in scores)
+    valid = [k for k in range(epochs) if not math.isnan(scores[k])]
+    best = max(valid, key=lambda k: (scores[k], -k)) + 1
+    value = answer["returned"]
+    if not (isinstance(value, list) and len(value) == 3):
+        expected = "three things: the epoch, its score, its state_dict"
+        raise NotYet("type", expected=expected, seen=describe(value))
+    epoch, score, state = value
+    negative = max(scores[k] for k in valid) < 0
+    if negative and (epoch in (None, 0) or not isinstance(state, dict) or not state):
+        seen = f"epoch {describe(epoch)}"
+        raise NotYet("negative", expected=f"epoch {best} of the scores {shown}", seen=seen)
+    epoch = int(number(epoch, expected="the number of an epoch"))
+    if epoch != best:
+        k = epoch - 1
+        key = "epoch"
+        if epoch == best - 1 and not (0 <= k < epochs and scores[k] == scores[best - 1]):
+            key = "from_zero"
+        elif 0 <= k < epochs and math.isnan(scores[k]):
+            key = "nan"
+        elif 0 <= k < epochs and scores[k] == scores[best - 1]:
+            key = "latest"
+        elif 0 <= k < epochs and scores[k] == min(scores[k] for k in valid):
+            key = "lowest"
+        elif epoch == epochs:
+            key = "last"
+        raise NotYet(key, expected=f"epoch {best} of the scores {shown}", seen=f"epoch {epoch}")
+    score = score.item() if isinstance(score, Tensor) and score.ndim == 0 else score
+    if isinstance(score, float) and math.isnan(score):
+        raise NotYet("nan", expected=f"{scores[best - 1]:.4f}", seen="NaN")
+    if abs(number(score) - scores[best - 1]) > 1e-6:
+        raise NotYet("score", expected=f"{scores[best - 1]:.4f}", seen=f"{number(score):.4f}")
+    _read_state(state, answer["later"], states, best, epochs)
+    for name, truth in states[-1].items():
+        if not _near(answer["final"].get(name), truth):
+            seen = f"{name} of another moment"
+            raise NotYet("rewound", expected="the model at its last epoch", seen=seen)
+
+
+def _read_state(state: object, later: object, states: list[dict], best: int, epochs: int) -> None:
+    truth = states[best]
+    expected = f"a dict of {len(truth)} tensors, as `model.state_dict()`"
+    if not isinstance(state, dict) or "object of type" in state:
+        raise NotYet("no_state", expected=expected, seen=describe(state))
+    missing = [name for name in truth if name not in state]
+    if missing:
+        buffers = ("running_mean", "running_var", "num_batches_tracked")
+        key = "buffers" if all(name.endswith(buffers) for name in missing) else "no_state"
+        raise NotYet(key, expected=expected, seen=f"no {missing[0]}")
+    later = later[2] if isinstance(later, list) and len(later) == 3 else {}
+    for name, value in truth.items():
+        now = later.get(name) if isinstance(later, dict) else None
+        if _near(state[name], value) and _near(now, value):
+            continue
+        expected = f"{name} as it was after epoch {best}, also when training goes on"
+        if not _near(now, state[name]):
+            seen = f"{name} moves on with the model"
+            raise NotYet("aliased", expected=expected, seen=seen)
+        which = [k for k in range(epochs + 1) if _near(state[name], states[k][name])]
+        seen = f"{name} of epoch {which[0]}" if which else f"another {name}"
+        key = (
+            {epochs: "last_state", best - 1: "before"}.get(which[0], "state") if which else "state"
+        )
+        raise NotYet(key, expected=expected, seen=seen)
+
+
+def _near(seen: object, truth: object) -> bool:
+    # Sums of a few float32 numbers, added in the same order: equal but for a change of dtype.
+    return (
+        isinstance(seen, Tensor)
+        and isinstance(truth, Tensor)
+        and seen.shape == truth.shape
+        and torch.allclose(seen.double(), truth.double(), rtol=1e-5, atol=1e-6)
+    )
+
+
+# --- unfreeze ------------------------------------------------------------------------------------
+
+
+def unfreeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
+    # Up and down again; the optimiser begins with the head alone, or with everything.
+    rounds = [
+        ({"n_blocks": 3}, "sgd", "head", [1, 3, 1, 1]),
+        ({"n_blocks": 2, "head_first": True}, "sgd", "all", [2, 0]),
+    ]
+    if hard:
+        rounds += [
+            ({"n_blocks": 4}, "adamw", "head", [0, 2, 4, 1]),
+            ({"n_blocks": 1, "channels": 3}, "adamw", "all", [1, 0, 1]),
+            ({"n_blocks": 3, "training": True}, "sgd", "head", [3, 2, 2]),
+        ]
+    for options, optimizer, held, stages in rounds:
+        inputs = _unfreezing(rng, options, optimizer, held, stages)
+        _read_stages(ask(inputs), inputs)
+    too_far = _unfreezing(rng, {"n_blocks": 2}, "sgd", "head", [3])
+    refused(ask(too_far), "too_far", expected="a ValueError: two blocks have no stage 3")
+
+
+def _unfreezing(
+    rng: torch.Generator, options: dict, optimizer: str, held: str, stages: list[int]
+) -> dict:
+    spec = random_model(rng, classes=3, **options)
+    names = [name for name, _ in build(spec).named_parameters()]
+    channels = options.get("channels", 1)
+    return {
+        "model": spec,
+        "optimizer": optimizer,
+        "held": [name for name in names if held == "all" or name.startswith("head.")],
+        "lr": 0.02 + 0.03 * float(torch.rand((), generator=rng)),
+        "stages": stages,
+        "steps": [
+            [torch.rand(6, channels, 10, 10, generator=rng), torch.arange(6) % 3] for _ in range(2)
+        ],
+    }
+
+
+def _read_stages(answer: dict, inputs: dict) -> None:
+    completed(answer)
+    n_blocks = len(inputs["model"]["blocks"])
+    names = [name for name, _ in build(inputs["model"]).named_parameters()]
+    for stage, seen in zip(inputs["stages"], answer["stages"], strict=False):
+        if seen["returned"] != "an optimiser":
+            raise NotYet("no_optimizer", expected="an optimiser", seen=describe(seen["returned"]))
+        is_open = {name: _block(name) >= n_blocks - stage for name in names}
+        at = f"stage {stage} of {n_blocks} blocks"
+        _read_open(set(seen["trainable"]), is_open, stage, n_blocks, at)
+        for name, value in seen["before"].items():
+            if not torch.equal(seen["called"].get(name, value), value):
+                raise NotYet("reset", expected=f"{name} as it was", seen=f"another {name} at {at}")
+        _read_optimizer(seen["groups"], is_open, inputs["lr"], at)
+        if seen["unusable"]:
+            raised = seen["unusable"]
+            seen = f"{raised['type']}: {raised['message'][:150]}"
+            raise NotYet("unusable", expected="a model that trains as usual", seen=seen)
+        _read_training(seen, is_open, at)
+
+
+def _block(name: str) -> float:
+    """The number of a parameter's or buffer's block, from 0; infinity for the head."""
+    return math.inf if name.startswith("head.") else int(name.split(".")[2])
+
+
+def _read_open(
+    trainable: set[str], is_open: dict[str, bool], stage: int, n_blocks: int, at: str
+) -> None:
+    wanted = {name for name, opened in is_open.items() if opened}
+    if trainable == wanted:
+        return
+
+    def with_head(blocks: range) -> set[str]:
+        return {name for name in is_open if _block(name) in (*blocks, math.inf)}
+
+    slips = {
+        "all_open": set(is_open),
+        "head_shut": {name for name in wanted if _block(name) < math.inf},
+        "from_input": with_head(range(stage)),
+        "not_cumulative": with_head(range(n_blocks - stage, n_blocks - stage + 1)),
+        "one_too_many": with_head(range(max(0, n_blocks - stage - 1), n_blocks)),
+        "one_too_few": with_head(range(n_blocks - stage + 1, n_blocks)),
+    }
+    key = next((key for key, names in slips.items() if trainable == names), None)
+    if key is None:
+        left_open, left_shut = trainable - wanted, wanted - trainable
+        key = "still_open" if left_open and not left_shut else "flags"
+    key = {"one_too_many": "off_by_one", "one_too_few": "off_by_one"}.get(key, key)
+    opened = sorted({_block(name) for name in wanted} - {math.inf})
+    seen = sorted({_block(name) for name in trainable} - {math.inf})
+    head = "the head" if any(name.startswith("head.") for name in trainable) else "not the head"
+    raise NotYet(
+        key,
+        expected=f"at {at}: the head and the blocks {[int(i) + 1 for i in opened]} train",
+        seen=f"{head} and (at least in part) the blocks {[int(i) + 1 for i in seen]}",
+    )
+
+
+def _read_optimizer(groups: list[dict], is_open: dict[str, bool], lr: float, at: str) -> None:
+    members = Counter(name for group in groups for name in group["params"])
+    lost = [name for name, opened in is_open.items() if opened and not members[name]]
+    if lost:
+        seen = f"{len(lost)} that it does not hold, such as {lost[0]}, at {at}"
+        raise NotYet("never_got", expected="an optimiser with all that trains", seen=seen)
+    twice = [name for name, times in members.items() if times > 1 and name]
+    if twice:
+        raise NotYet("twice", expected="each parameter once", seen=f"{twice[0]} twice, at {at}")
+    for group in groups:
+        if any(is_open.get(name) for name in group["params"]) and not math.isclose(
+            number(group["lr"], expected="a learning rate"), lr, rel_tol=1e-6
+        ):
+            raise NotYet("rate", expected=f"{lr:.4f}", seen=f"{group['lr']:.4f} at {at}")
+
+
+def _read_training(seen: dict, is_open: dict[str, bool], at: str) -> None:
+    shut = {_block(name) for name, opened in is_open.items() if not opened}
+    before, after = seen["before"], seen["after"]
+    moved = [
+        name for name in before
+        if _block(name) in shut and not torch.equal(before[name], after.get(name, before[name]))
+    ]  # fmt: skip
+    weights = [name for name in moved if name in is_open]
+    if weights:
+        worst = float((after[weights[0]] - before[weights[0]]).abs().max())
+        expected = f"{weights[0]} still, because its block is shut at {at}"
+        raise NotYet("stale", expected=expected, seen=f"it moved by up to {worst:.2g}")
+    if moved:
+        raise NotYet("batchnorm", expected=f"{moved[0]} still at {at}", seen="it moved")
+    still = [n for n, opened in is_open.items() if opened and torch.equal(before[n], after[n])]
+    if still:
+        raise NotYet("still", expected=f"{still[0]} that trains at {at}", seen="it did not move")
+
+
+# --- lp_ft ---------------------------------------------------------------------------------------
+
+_TINY, _SMALL = 1e-12, 1e-3
+
+
+def lp_ft(ask: Ask, rng: torch.Generator, hard: bool) -> None:
+    rounds = [{"n_blocks": 2, "last_relu": False}]
+    if hard:
+        rounds += [
+            {"n_blocks": 1, "last_relu": False, "training": True},
+            {"n_blocks": 3, "last_relu": False, "head_first": True, "channels": 2},
+        ]
+    for options in rounds:
+        inputs = _probing(rng, options)
+        answer = ask(inputs)
+        _read_phases(answer, inputs, ask)
+
+
+@torch.no_grad()
+def _probing(rng: torch.Generator, options: dict) -> dict:
+    """Draw a model whose features have mean 0 and spread 1, and labels they mostly explain."""
+    n, classes = 80, draw(rng, 3, 4)
+    spec = random_model(rng, classes=classes, last_width=draw(rng, 6, 8), **options)
+    images = torch.rand(n, options.get("channels", 1), 10, 9, generator=rng)
+    images += torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(1, 1, 10, 9, generator=rng)
+    # The last layer is batch-norm, and the features its mean: so they can be shifted and scaled.
+    last = f"backbone.blocks.{len(spec['blocks']) - 1}.1"
+    features = build({**spec, "training": False}).backbone(images)
+    mean, std = features.mean(0), features.std(0)
+    spec["state"][f"{last}.weight"] /= std
+    spec["state"][f"{last}.bias"] = (spec["state"][f"{last}.bias"] - mean) / std
+    features = (features - mean) / std
+    labels = torch.zeros(n, dtype=torch.int64)
+    while labels.bincount(minlength=classes).min() < n / classes / 4:
+        # A linear head can be right everywhere: so a weak penalty, or none, is no drawback.
+        scores = features @ torch.randn(features.shape[1], classes, generator=rng)
+        labels = ((scores - scores.mean(0)) / scores.std(0)).argmax(1)
+    # A head that knows nothing: what it can do afterwards it has learned in the call.
+    spec["state"]["head.weight"] = 0.3 * torch.randn(classes, features.shape[1], generator=rng)
+    return {
+        "model": spec,
+        "images": images,
+        "labels": labels,
+        "probe_steps": 500,
+        "runs": [[0, _TINY], [20, _TINY], [20, _SMALL]],
+        "seed": draw(rng, 0, 10**6),
+    }
+
+
+def _read_phases(answer: dict, inputs: dict, ask: Ask) -> None:
+    # Building a layer draws random numbers, which is no fault here.
+    completed({**answer, "effects": [e for e in answer.get("effects", []) if e != "random state"]})
+    start = inputs["model"]["state"]
+    for run in answer["runs"]:
+        if run["returned"] != "a model":
+            raise NotYet("type", expected="the model", seen=describe(run["returned"]))
+        for name in start:
+            value = run["state"].get(name)
+            if not isinstance(value, Tensor) or value.shape != start[name].shape:
+                raise NotYet("type", expected=f"a model with {name}", seen=describe(value))
+            if not torch.isfinite(value).all():
+                raise NotYet("not finite", expected="finite weights", seen=f"NaN in {name}")
+    probed, held, tuned = (run["state"] for run in answer["runs"])
+    weights = [name for name, _ in build(inputs["model"]).named_parameters()]
+    backbone = [name for name in start if name.startswith("backbone.")]
+    buffers = [name for name in backbone if name not in weights]
+
+    def moved(state: dict, among: list[str]) -> list[str]:
+        return [name for name in among if not torch.equal(state[name], start[name])]
+
+    for state, what in ((probed, "ft_steps = 0"), (held, f"ft_lr = {_TINY:g}")):
+        # In the second case a rate of almost nothing may still change a last bit.
+        names = moved(state, backbone) if state is probed else [
+            name for name in moved(state, backbone)
+            if not torch.allclose(state[name], start[name], rtol=1e-5, atol=1e-7)
+        ]  # fmt: skip
+        if [name for name in names if name in weights]:
+            seen = f"{names[0]} moved with {what}"
+            raise NotYet("backbone_moved", expected="the backbone as it was", seen=seen)
+        if names:
+            key = "statistics" if state is probed else "batchnorm"
+            raise NotYet(key, expected="batch-norm as it was", seen=f"{names[0]} moved with {what}")
+
+    y = inputs["labels"]
+    with torch.no_grad():
+        features = build({**inputs["model"], "training": False}).backbone(inputs["images"])
+    peer = LogisticRegression(C=1.0, max_iter=1000).fit(features.numpy(), y.numpy())
+    wanted = float(peer.score(features.numpy(), y.numpy()))
+
+    def accuracy(state: dict) -> float:
+        logits = features @ state["head.weight"].T + state["head.bias"]
+        return float((logits.argmax(1) == y).float().mean())
+
+    expected = f"at least {wanted - 0.02:.3f} on the training images (a logistic regression: "
+    expected += f"{wanted:.3f})"
+    if accuracy(probed) < wanted - 0.02 - 1e-6:
+        again = ask({**inputs, "runs": [[0, 0.1]]})
+        fast = [run["state"] for run in again.get("runs", []) if run["state"]]
+        key = "probe"
+        if fast and accuracy(fast[0]) > accuracy(probed) + 0.1:
+            key = "probe_rate"
+        raise NotYet(key, expected=expected, seen=f"{accuracy(probed):.3f} with ft_steps = 0")
+    if accuracy(held) < wanted - 0.02 - 1e-6:
+        seen = f"{accuracy(held):.3f} after 20 steps with ft_lr = {_TINY:g}"
+        raise NotYet("head_reset", expected=expected, seen=seen)
+
+    still = [name for name in backbone if name in weights and name not in moved(tuned, backbone)]
+    head_moved = any(not torch.equal(tuned[n], held[n]) for n in ("head.weight", "head.bias"))
+    steps = f"20 steps with ft_lr = {_SMALL:g}"
+    if still:
+        n = sum(name in weights for name in backbone)
+        key = "some_frozen"
+        if len(still) == n:
+            key = "backbone_frozen" if head_moved else "no_second_phase"
+        seen = f"{len(still)} of {n} unmoved after {steps}, such as {still[0]}"
+        raise NotYet(key, expected="every parameter of the backbone moves", seen=seen)
+    if not head_moved:
+        raise NotYet("head_frozen", expected="the head moves, too", seen=f"unmoved after {steps}")
+    if moved(tuned, buffers):
+        seen = f"{moved(tuned, buffers)[0]} moved in phase two"
+        raise NotYet("batchnorm", expected="batch-norm's statistics as pretrained", seen=seen)
+    before, after = (_loss(inputs, state) for state in (held, tuned))
+    if after >= before:
+        seen = f"{after:.4f} after {steps}"
+        raise NotYet("loss", expected=f"a loss below the probe's {before:.4f}", seen=seen)
+    if not all(run["modes"] for run in answer["runs"]):
+        mode = "train" if inputs["model"]["training"] else "eval"
+        raise NotYet("mode", expected=f"{mode} mode, as it came", seen="another mode in some part")
+
+
+@torch.no_grad()
+def _loss(inputs: dict, state: dict) -> float:
+    model = build({**inputs["model"], "state": state, "training": False})
+    return float(F.cross_entropy(model(inputs["images"]), inputs["labels"]))
