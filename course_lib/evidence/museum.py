@@ -99,7 +99,8 @@ class Museum(list):
     def _repr_html_(self) -> str:
         return "".join(
             f"<section><h4>{escape(bug['module'])} · {escape(bug['bug'])}</h4>"
-            f"<pre style='font-family:monospace'>{_coloured(bug['diff'])}</pre><p>{escape(bug['cost'])}</p></section>"
+            f"<pre style='font-family:monospace'>{_coloured(bug['diff'])}</pre>"
+            f"<p>{escape(bug['cost'])}</p></section>"
             for bug in self
         )
 
