@@ -43,7 +43,7 @@ def against(
     y_label: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Show a guess against an outcome: a cloud of runs for each name, and a larger mark at its mean.
+    """Show a guess against an outcome: a cloud of runs for each name, a larger mark at its mean.
 
     Parameters
     ----------

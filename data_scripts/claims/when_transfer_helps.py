@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from claims.common import other_tasks, probe_accuracy, scaled
+from claims.fine_tuning import finetune, linear_probe_then_finetune
 from course_lib.data import digits, glyphs, medical
 from course_lib.errors import CourseError
 from course_lib.evidence import results
@@ -62,35 +63,35 @@ def which_source(seed: int, settings: dict) -> dict[str, float]:
 
 
 def negative_transfer(seed: int, settings: dict) -> dict[str, float]:
-    """The two bad sources, fine-tuned with as many steps as scratch, 5 labels per class."""
+    """The two bad sources, fine-tuned, 5 labels per class.
+
+    The recipe is that of scratch, steps and rate included: only the first weights differ.
+    """
     pool, test = digits.load("pool"), digits.load("test")
     support, _ = k_shot_split(pool.labels, 5, seed)
     found = {}
     for source in BAD:
         model = Classifier(load_source(source), 10, seed)
-        setting = settings["scratch"] | {"rate": settings["finetune_rates"][source]}
-        train(model, pool.images[support], pool.labels[support], seed, setting)
+        train(model, pool.images[support], pool.labels[support], seed, settings["scratch"])
         found[f"negative.{source}.finetuned"] = evaluate(model, test.images, test.labels)
     return found
 
 
 def layer_by_layer(seed: int, settings: dict) -> dict[str, float]:
-    """The first k blocks from the glyphs, the rest new; 5 labels per class; the k held, or not.
-
-    k = 0 is scratch: ``digits.5.scratch``.
-    """
+    """The first k blocks from the glyphs, the rest new; 5 labels per class; the k held, or not."""
     pool, test = digits.load("pool"), digits.load("test")
     support, _ = k_shot_split(pool.labels, 5, seed)
     source, found = Classifier(load_source("glyphs"), 10), {}
-    for k in range(1, 5):
-        for way in ("held", "trained"):
-            model = Classifier(random_backbone(seed), 10, seed)
-            copy_first_k(source, model, k)
-            if way == "held":
-                for block in model.backbone.blocks[:k]:
-                    freeze(block)
-            train(model, pool.images[support], pool.labels[support], seed, settings["scratch"])
-            found[f"layers.{k}.{way}"] = evaluate(model, test.images, test.labels)
+    trials = {"layers.0": (0, False)} | {
+        f"layers.{k}.{way}": (k, way == "held") for k in range(1, 5) for way in ("held", "trained")
+    }
+    for key, (k, held) in trials.items():
+        model = Classifier(random_backbone(seed), 10, seed)
+        copy_first_k(source, model, k)
+        for block in model.backbone.blocks[: k if held else 0]:
+            freeze(block)
+        train(model, pool.images[support], pool.labels[support], seed, settings["layers"])
+        found[key] = evaluate(model, test.images, test.labels)
     return found
 
 
@@ -156,6 +157,22 @@ def xrays(seed: int, settings: dict) -> dict[str, float]:
     return found
 
 
+def all_labels(seed: int, settings: dict) -> dict[str, float]:
+    """Fine-tuning and LP-FT on all 1,000 labels: the end of the curves of ``ft.digits.{n}``.
+
+    As `claims.fine_tuning` does it, with half the steps of scratch (``digits.all.scratch``).
+    """
+    pool, test = digits.load("pool"), digits.load("test")
+    chosen = results.settings("fine_tuning") | {"steps": settings["scratch"]["steps"] // 2}
+    methods = {"finetune": finetune, "lpft": linear_probe_then_finetune}
+    return {
+        f"curve.all.{name}": evaluate(
+            method(pool.images, pool.labels, seed, chosen), test.images, test.labels
+        )
+        for name, method in methods.items()
+    }
+
+
 def unfair_curves(seed: int, settings: dict) -> dict[str, float]:
     """Share of steps to more labels at which the accuracy falls; fair curves and unfair ones.
 
@@ -219,9 +236,13 @@ CLAIMS = {
     "xrays": xrays,
     "unfair_curves": unfair_curves,
     "best_epoch_on_test": best_epoch_on_test,
+    "all_labels": all_labels,
 }
-SEEDS = {"layer_by_layer": 5, "xrays": 5}
+SEEDS = {"layer_by_layer": 5, "xrays": 5, "all_labels": 5}
 PAIRS = {
+    "curve.all.finetune.over_scratch": ("curve.all.finetune", "digits.all.scratch"),
+    "curve.all.lpft.over_scratch": ("curve.all.lpft", "digits.all.scratch"),
+    "curve.half_the_labels": ("ft.digits.1.lpft", "digits.2.scratch"),
     **{
         f"negative.{source}.frozen.gain": (f"similar.{source}.frozen", "digits.5.scratch")
         for source in ALL_SOURCES
@@ -235,7 +256,7 @@ PAIRS = {
         for source in BAD
     },
     **{
-        f"layers.{k}.{way}.gain": (f"layers.{k}.{way}", "digits.5.scratch")
+        f"layers.{k}.{way}.gain": (f"layers.{k}.{way}", "layers.0")
         for k in range(1, 5)
         for way in ("held", "trained")
     },
@@ -259,7 +280,7 @@ UNITS |= {"faster.break_even": "number"}
 
 
 def choose(quick: bool) -> dict:
-    """Choose probe strengths, fine-tuning rates and the racers' settings on held-out scripts."""
+    """Choose probe strengths and the racers' settings on held-out scripts."""
     of_scratch = results.settings("feature_extraction")
     scratch = {"rate": of_scratch["learning_rate"], "steps": 10 if quick else 300}
     tasks = [task for _, task in zip(range(4 if quick else 20), other_tasks(), strict=False)]
@@ -281,17 +302,6 @@ def choose(quick: bool) -> dict:
             seen.append((x, y, query_x, query_y))
         return lambda strength: float(np.mean([probe_accuracy(*one, strength) for one in seen]))
 
-    def tuned(source: str) -> Callable[[float], float]:
-        def score(rate: float) -> float:
-            found = []
-            for seed, (support, y, query, query_y) in enumerate(tasks[: 1 if quick else 3]):
-                model = Classifier(load_source(source), 10, seed)
-                train(model, support, y, seed, scratch | {"rate": rate})
-                found.append(evaluate(model, query, query_y))
-            return float(np.mean(found))
-
-        return score
-
     def fast(way: str) -> Callable[[dict], float]:
         def score(setting: dict) -> float:
             steps = []
@@ -302,21 +312,21 @@ def choose(quick: bool) -> dict:
 
         return score
 
-    steps = 12 if quick else 60
-    candidates = [
-        {"rate": rate, "steps": steps, "augment": augment}
-        for augment in (True, False)
-        for rate in rates
-    ]
-    head = [{"rate": rate, "steps": steps} for rate in (1e-2, 3e-2, 1e-1)]
+    budgets = (12,) if quick else (30, 60)
+    whole = [{"rate": rate, "steps": steps} for rate in rates for steps in budgets]
+    head = [{"rate": rate, "steps": steps} for rate in (1e-2, 3e-2, 1e-1) for steps in budgets]
     chosen = {
         "chosen_on": "tasks of ten characters of the held-out scripts, not on digits; of the "
         "X-rays, their validation split",
         "scratch": scratch,
+        "layers": scratch | {"steps": scratch["steps"] // 2},
         "strengths": {source: best(strengths, probed(source)) for source in ALL_SOURCES},
-        "finetune_rates": {source: best(rates[:2], tuned(source)) for source in BAD},
-        "race": {"target": 0.2 if quick else TARGET, "frozen": best(head, fast("frozen"))}
-        | {way: best(candidates, fast(way)) for way in WAYS[:2]},
+        "race": {
+            "target": 0.2 if quick else TARGET,
+            "scratch": best(whole, fast("scratch")),
+            "finetuned": best(whole, fast("finetuned")),
+            "frozen": best(head, fast("frozen")),
+        },
     }
     try:
         val, val_labels = xray_set("val")
@@ -418,7 +428,7 @@ def timed(
         since = time.process_time()
     fit(
         part, images, labels, steps=setting["steps"], batch_size=BATCH, lr=setting["rate"],
-        weight_decay=0.05, augment=glyphs.augment if setting.get("augment") else None,
+        weight_decay=0.05, augment=None if way == "frozen" else glyphs.augment,
         log_every=1, on_row=note, seed=seed, device="cpu", progress=False,
     )  # fmt: skip
     return history
