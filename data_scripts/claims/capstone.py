@@ -144,9 +144,13 @@ PAIRS = {
     for name in SITUATIONS
     for method in ALWAYS + (WITH_UNLABELLED if name == "no target label" else ())
 } | {
-    "capstone.aligned": (
-        "capstone.no target label.MMD, then AdaBN",
+    "capstone.no target label.adabn": (
+        "capstone.no target label.fine-tune, then AdaBN",
         "capstone.no target label.fine-tune",
+    ),
+    "capstone.no target label.mmd": (
+        "capstone.no target label.MMD, then AdaBN",
+        "capstone.no target label.fine-tune, then AdaBN",
     ),
     "bugs.stopping.cost": ("bugs.stopping.clear", "bugs.stopping.planned"),
 }
