@@ -222,7 +222,7 @@ CLAIMS: dict[str, Callable[[int, dict], dict[str, float]]] = {
     "omniglot_runs": omniglot_runs,
     "omniglot_episodes": omniglot_episodes,
 }
-SEEDS = {"omniglot_runs": 20, "few_shot_learned": 5}
+SEEDS = {"omniglot_runs": 20, "few_shot_learned": 7}
 PAIRS = (
     {
         f"fewshot.{target}.{n_shot}.over_{rival}": (
@@ -243,11 +243,13 @@ PAIRS = (
         for name in ("euclid", "matching", "baseline_pp")
     }
     | {
-        f"fewshot.learned.{target}.tuned.gain": (
+        f"fewshot.learned.{target}.tuned.{name}": (
             f"fewshot.learned.{target}.tuned",
-            f"fewshot.{target}.1.backbone",
+            f"fewshot.{target}.1.{rival}",
         )
         for target in WAYS
+        # read the same way, by squared distances; and against the best reading of the backbone
+        for name, rival in (("gain", "euclid"), ("over_cosine", "backbone"))
     }
     | {
         f"fewshot.learned.{target}.{name}.gain": (
