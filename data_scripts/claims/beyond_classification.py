@@ -1,6 +1,7 @@
 """Module 06: digits in scenes, to be coloured and to be boxed, with and without transfer."""
 
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -43,32 +44,35 @@ def choose(quick: bool) -> dict:
         "chosen_on": "200 validation scenes, made of digits of the pool that are in no training "
         f"scene, after training on {16 if quick else 200} scenes of seed {CHOOSING_SEED}",
     }
-    n = settings["sizes"][-1]
-    own = scenes.make("train", n, CHOOSING_SEED)
-    val = scenes.make("val", settings["test_scenes"] if quick else 200, CHOOSING_SEED)
     rates: dict[str, dict[str, float]] = {task: {} for task in TASKS}
     tried, f1 = {}, dict.fromkeys(THRESHOLDS, 0.0)
     for task in TASKS:
         for way in WAYS:
-            found = {}
-            for lr in LEARNING_RATES[-1:] if quick else LEARNING_RATES:
-                model = trained(task, way, own, CHOOSING_SEED, settings["steps"][task], lr)
-                if task == "segmentation":
-                    score = mean_iou(segment(model, val.images), val.masks, len(CLASSES))
-                    found[lr] = score, {}
-                else:
-                    seen = detect(model, val.images)
-                    scored = {least: score_detections(seen, val, least) for least in THRESHOLDS}
-                    found[lr] = scored[0.5]["ap"], {t: s["f1"] for t, s in scored.items()}
-                tried[f"{task}, {way}, {lr:g}"] = round(found[lr][0], 4)
+            found = {
+                lr: attempt(task, way, lr, settings)
+                for lr in (LEARNING_RATES[-1:] if quick else LEARNING_RATES)
+            }
+            tried |= {f"{task}, {way}, {lr:g}": round(score, 4) for lr, (score, _) in found.items()}
             best = rates[task][way] = max(found, key=lambda lr: found[lr][0])
-            for least, value in found[best][1].items():
+            for least, value in zip(THRESHOLDS, found[best][1], strict=False):
                 f1[least] += value
     return settings | {
         "learning_rates": rates,
         "score_threshold": max(f1, key=f1.__getitem__),  # one for all ways
         "tried": tried,
     }
+
+
+def attempt(task: str, way: str, lr: float, settings: dict) -> tuple[float, list[float]]:
+    """Train with one learning rate; return mIoU or AP on validation, and F1 at each threshold."""
+    own = scenes.make("train", settings["sizes"][-1], CHOOSING_SEED)
+    val = scenes.make("val", min(200, settings["test_scenes"]), CHOOSING_SEED)
+    model = trained(task, way, own, CHOOSING_SEED, settings["steps"][task], lr)
+    if task == "segmentation":
+        return mean_iou(segment(model, val.images), val.masks, len(CLASSES)), []
+    seen = detect(model, val.images)
+    scored = [score_detections(seen, val, least) for least in THRESHOLDS]
+    return scored[0]["ap"], [s["f1"] for s in scored]
 
 
 def trained(
@@ -94,25 +98,29 @@ def _data(seed: int, n: int, test_scenes: int) -> tuple[Scenes, Scenes]:
     return scenes.make("train", n, seed), scenes.make("test", test_scenes, 0)
 
 
-def _runs(task: str, seed: int, settings: dict):
+def _runs(
+    task: str, which: int, seed: int, settings: dict
+) -> Iterator[tuple[int, str, nn.Module, Scenes]]:
     """Yield ``(size, way, trained model, test scenes)``; a smaller set is part of the larger."""
     everything, test = _data(seed, max(settings["sizes"]), settings["test_scenes"])
-    for n in settings["sizes"]:
-        own = Scenes(*(part[:n] for part in everything))
-        for way in WAYS:
-            lr = settings["learning_rates"][task][way]
-            yield n, way, trained(task, way, own, seed, settings["steps"][task], lr), test
+    n = settings["sizes"][which]
+    own = Scenes(*(part[:n] for part in everything))
+    for way in WAYS:
+        lr = settings["learning_rates"][task][way]
+        yield n, way, trained(task, way, own, seed, settings["steps"][task], lr), test
 
 
-def segmentation(seed: int, settings: dict) -> dict[str, float]:
+def segmentation(which: int, seed: int, settings: dict) -> dict[str, float]:
     """Score masks by class, masks of digit against rest, and the share of right pixels."""
     values = {}
-    for n, way, model, test in _runs("segmentation", seed, settings):
+    for n, way, model, test in _runs("segmentation", which, seed, settings):
         pred = segment(model, test.images)
         values[f"scenes.mask.{n}.{way}"] = mean_iou(pred, test.masks, len(CLASSES))
         binary = (pred > 0).long(), (test.masks > 0).long()
         values[f"scenes.binary.{n}.{way}"] = mean_iou(*binary, 2)
         values[f"scenes.pixels.{n}.{way}"] = float((pred == test.masks).double().mean())
+    if n < max(settings["sizes"]):
+        return values
     # The last model is tuned on all scenes. The bugs are in the scoring alone.
     nothing = torch.zeros_like(test.masks)
     values["scenes.bugs.background.pixels"] = float((nothing == test.masks).double().mean())
@@ -127,13 +135,15 @@ def segmentation(seed: int, settings: dict) -> dict[str, float]:
     return values
 
 
-def detection(seed: int, settings: dict) -> dict[str, float]:
+def detection(which: int, seed: int, settings: dict) -> dict[str, float]:
     """Score boxes: average precision at an IoU of one half, mean over digits, and F1."""
     values = {}
-    for n, way, model, test in _runs("detection", seed, settings):
+    for n, way, model, test in _runs("detection", which, seed, settings):
         scored = score_detections(detect(model, test.images), test, settings["score_threshold"])
         values[f"scenes.ap.{n}.{way}"] = scored["ap"]
         values[f"scenes.f1.{n}.{way}"] = scored["f1"]
+    if n < max(settings["sizes"]):
+        return values
     found = detect(model, test.images)  # tuned on all scenes
 
     def unsorted(hits, scores, n_truth):
@@ -161,8 +171,10 @@ def buffers(seed: int, settings: dict) -> dict[str, float]:
 
 
 CLAIMS = {
-    "scenes_segmentation": segmentation,
-    "scenes_detection": detection,
+    "scenes_masks_few": functools.partial(segmentation, 0),
+    "scenes_masks_more": functools.partial(segmentation, 1),
+    "scenes_boxes_few": functools.partial(detection, 0),
+    "scenes_boxes_more": functools.partial(detection, 1),
     "scenes_buffers": buffers,
 }
 SEEDS = dict.fromkeys(CLAIMS, 5)
