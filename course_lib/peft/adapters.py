@@ -82,7 +82,14 @@ def merge_adapter(module: ResidualAdapter) -> nn.Conv2d:
     """Return one convolution that computes what the two of a `ResidualAdapter` do together.
 
     The adapter is not changed: to unmerge is to go back to it.
+
+    Raises
+    ------
+    ValueError
+        If the convolution has groups: the adapter mixes channels across them.
     """
+    if module.conv.groups > 1:
+        raise ValueError("An adapter behind a convolution with groups cannot be merged into it.")
     conv = copy.deepcopy(module.conv)
     mix = module.adapter.weight[:, :, 0, 0]
     with torch.no_grad():
