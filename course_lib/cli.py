@@ -167,7 +167,10 @@ def build(
 
 @app.command()
 def grade(
-    paths: Annotated[list[Path], typer.Argument(help="Notebooks, or folders of them.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Notebooks, or folders of them; without any, the table alone."),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(help="Where the table goes (default grades.csv).")
     ] = None,
@@ -176,7 +179,8 @@ def grade(
 ) -> None:
     """Grade submissions: nbgrader's gradebook, a table, a CSV file, a feedback page for each.
 
-    Exits with 1 if a submission could not be graded; all others still are.
+    Exits with 1 if a submission could not be graded; all others still are. The table has every
+    module graded so far, and marks given by hand.
     """
     from course_lib.grading.collect import collect
     from course_lib.grading.grade import grade as grade_class
@@ -185,12 +189,13 @@ def grade(
     from course_lib.notebooks.build import modules as all_modules
 
     root = course_root(course)
-    rows = grade_class(root, collect(paths, all_modules(root)))
+    rows = grade_class(root, collect(paths, all_modules(root))) if paths else []
     table = write_grades(root, rows, csv)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
     else:
-        _print([_grade_line(row) for row in rows], False)
+        if rows:
+            _print([_grade_line(row) for row in rows], False)
         typer.echo(
             f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html"
         )

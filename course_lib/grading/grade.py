@@ -77,9 +77,22 @@ def grades_csv(rows: list[dict]) -> bytes:
 
 
 def write_grades(root: Path, rows: list[dict], path: Path | None = None) -> Path:
-    """Write the table as CSV (default ``grades.csv`` in the course folder), whole or not at all."""
+    """Write the table as CSV (default ``grades.csv`` in the course folder), whole or not at all.
+
+    It has the rows of this run, and every other submission as the gradebook has it now: other
+    modules, and the marks that a person gave meanwhile.
+    """
     path = path or root / "grades.csv"
-    write_atomically(path, grades_csv(rows))
+    nbgrader, done = api(root), {(row["student"], row["module"]) for row in rows}
+    with nbgrader.gradebook as gradebook:
+        known = [
+            Submission(submission.student.id, assignment.name, Path())
+            for assignment in gradebook.assignments
+            for submission in assignment.submissions
+        ]
+    others = [_row(nbgrader, one, "") for one in known if (one.student, one.module) not in done]
+    order = sorted([*rows, *others], key=lambda row: (row["student"], row["module"]))
+    write_atomically(path, grades_csv(order))
     return path
 
 

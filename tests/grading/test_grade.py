@@ -101,6 +101,21 @@ def test_the_table_and_the_feedback_pages_say_the_same(course, tmp_path):
     assert lines["perfect"]["why_frozen_features"] == ""
 
 
+def test_the_table_has_former_runs_and_marks_given_by_hand(course, tmp_path):
+    root, inbox, _ = course
+    with api(root).gradebook as gradebook:
+        mark = gradebook.find_grade("why_frozen_features", MODULE, MODULE, "perfect")
+        mark.manual_score = 1.5
+        gradebook.db.commit()
+    rows = grade(root, collect([inbox / f"half_{MODULE}.ipynb"], [MODULE]), progress=False)
+    table = write_grades(root, rows, tmp_path / "grades.csv").read_text(encoding="utf-8")
+    lines = {line["student"]: line for line in csv.DictReader(io.StringIO(table))}
+    assert set(ANSWERS) <= set(lines)
+    assert (lines["perfect"]["why_frozen_features"], lines["perfect"]["score"]) == ("1.5", "2.5")
+    assert lines["half"] == {**lines["half"], "status": "graded", "score": "0.0"}
+    assert list(lines) == sorted(lines)
+
+
 def test_a_regrade_replays_the_same_questions(course):
     root, inbox, rows = course
     key = secret(root)
