@@ -148,7 +148,7 @@ def _drawing(archive: zipfile.ZipFile, member: str) -> np.ndarray:
 def _cached(path: Path, archive: zipfile.ZipFile, members: list[str]) -> np.ndarray:
     """Return uint8 (N, 32, 32), made anew if the zip file or the way to frame it is another."""
     sums = [f"{member} {archive.getinfo(member).CRC}" for member in members]
-    key = hashlib.sha256("\n".join([f"1 {STROKE}", *sums]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([f"2 {STROKE}", *sums]).encode()).hexdigest()[:16]
     file = folder("cache") / f"omniglot-{key}.npz"
     try:
         with np.load(file) as arrays:

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from course_lib.evidence.intervals import mean_interval, paired_effect, transfer_gain
+from course_lib.evidence.intervals import (
+    episode_interval,
+    mean_interval,
+    paired_effect,
+    transfer_gain,
+)
 
 
 @pytest.mark.parametrize("n", [2, 5, 30])
@@ -89,3 +94,16 @@ def test_equal_gains_have_no_width_and_zero_decides_nothing(transfer, verdict):
     found = transfer_gain(transfer, [0.5, 0.25])
     assert found["low"] == found["gain"] == found["high"]
     assert found["verdict"] == verdict
+
+
+def test_episodes_are_the_unit():
+    # Ten queries share a support set, and its luck. Intervals over episodes hold the truth.
+    rng = np.random.default_rng(1)
+    levels = rng.uniform(0.4, 1.0, (600, 120))
+    hits = 0
+    for of_episodes in levels:
+        _, low, high = episode_interval(rng.binomial(10, of_episodes) / 10)
+        hits += low <= 0.7 <= high
+    assert hits / 600 == pytest.approx(0.95, abs=0.03)
+    with pytest.raises(ValueError, match=r"\.$"):
+        episode_interval(torch.tensor([0.5]))
