@@ -90,6 +90,76 @@ BUGS = (
         "- backbone.requires_grad_(False)\n+ freeze(backbone)",
         "bugs.shared_backbone.cost", "of the first head's accuracy, when the second is trained",
     ),
+    Bug(
+        "03", "a learning curve whose points are worlds of their own",
+        "- support, _ = k_shot_split(labels, size, seed + i)\n"
+        "+ support, _ = k_shot_split(labels, size, seed)",
+        "bugs.unfair_curve.cost", "more of the curve's steps go down, for no reason but luck",
+    ),
+    Bug(
+        "03", "strict=False that loads nothing",
+        "- model.load_state_dict(state, strict=False)\n"
+        "+ missed = model.load_state_dict(state, strict=False)\n"
+        "+ assert not missed.unexpected_keys",
+        "bugs.nothing_loaded.cost", "of accuracy",
+    ),
+    Bug(
+        "03", "the last crossing instead of the first",
+        "- [row['step'] for row in crossings][-1]\n"
+        "+ next(row['step'] for row in history if row['val_accuracy'] >= target)",
+        "bugs.last_crossing.scratch.epochs", "to 90 % from scratch; the first came earlier",
+    ),
+    Bug(
+        "05", "prototypes that include the queries",
+        "- prototypes = features.view(n_way, n_shot + n_query, -1).mean(1)\n"
+        "+ prototypes = features.view(n_way, n_shot + n_query, -1)[:, :n_shot].mean(1)",
+        "fewshot.bugs.leaking.cost", "too good an accuracy",
+    ),
+    Bug(
+        "05", "train mode at episode time",
+        "- features = backbone(images)\n+ features = backbone.eval()(images)",
+        "fewshot.bugs.train_mode.by_class.cost", "of accuracy, with images sorted by class",
+    ),
+    Bug(
+        "05", "the nearest has the lowest logit",
+        "- logits = torch.cdist(query, prototypes) ** 2\n"
+        "+ logits = -torch.cdist(query, prototypes) ** 2",
+        "fewshot.bugs.sign.cost", "of accuracy: far below guessing",
+    ),
+    Bug(
+        "07", "both factors zero",
+        "- A = torch.zeros(rank, n_in);  B = torch.zeros(n_out, rank)\n"
+        "+ A = torch.randn(rank, n_in);  B = torch.zeros(n_out, rank)",
+        "bugs.both_zero.cost", "of accuracy: LoRA never learns",
+    ),
+    Bug(
+        "07", "alpha where alpha / rank is meant",
+        "- scale = alpha\n+ scale = alpha / rank",
+        "bugs.alpha.cost", "of accuracy, but for a step size that nobody asked for",
+    ),
+    Bug(
+        "07", "merged twice",
+        "- merged = weight + update;  new.weight.data = merged + update\n"
+        "+ new.weight.data = weight + update",
+        "bugs.merged_twice.cost", "of accuracy",
+    ),
+    Bug(
+        "07", "the rest trains along",
+        "- put_lora_into(model)\n+ freeze(model);  put_lora_into(model)",
+        "bugs.rest_trains.cost", "of accuracy on the source, with LoRA switched off",
+    ),
+    Bug(
+        "08", "stop when it looks clear",
+        "- for seed in count(): run(seed); if interval_excludes_zero(): break\n"
+        "+ for seed in range(10): run(seed)",
+        "bugs.stopping.cost", "more studies that tell two equal methods apart",
+    ),
+    Bug(
+        "08", "a split for each method",
+        "- a = fit_a(*draw(labels, seed));  b = fit_b(*draw(labels, seed + 1))\n"
+        "+ support = draw(labels, seed);  a = fit_a(*support);  b = fit_b(*support)",
+        "bugs.two_splits.width", "as wide an interval",
+    ),
 )  # fmt: skip
 
 
