@@ -179,7 +179,7 @@ def _entries(
 ) -> dict[str, dict]:
     mean, low, high = interval
     if unit in ("times", "epochs", "number"):
-        places = 1 if abs(mean) < 100 else 0
+        places = next(n for n, least in enumerate((100, 1, 0.1, 0)) if abs(mean) >= least)
         short = f"{mean:,.{places}f}" + (f" {unit}" if unit != "number" else "")
         ends = f"[{low:,.{places}f}, {high:,.{places}f}]"
     else:

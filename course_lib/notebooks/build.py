@@ -46,7 +46,7 @@ def read_source(path: Path) -> NotebookNode:
     measured = numbers()
     for position, cell in enumerate(notebook.cells):
         cell.source = (
-            _fill_in(cell.source, measured) if cell.cell_type == "markdown" else cell.source
+            fill_in(cell.source, measured) if cell.cell_type == "markdown" else cell.source
         )
         short = cell.metadata.get("nbgrader")
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's, about the text
@@ -107,7 +107,7 @@ def _complete(short: dict, cell_type: str) -> dict:
     return row
 
 
-def _fill_in(text: str, measured: dict) -> str:
+def fill_in(text: str, measured: dict) -> str:
     """Replace ``{{exercise NAME}}`` and ``{{NUMBER}}`` in prose: nothing is written down twice."""
 
     def value(match: re.Match) -> str:
