@@ -5,10 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from course_lib.plots.style import (
-    COLOURS, MARKERS, RED, as_array, draw_picture, new_axes, new_figure,
+    COLOURS,
+    MARKERS,
+    RED,
+    as_array,
+    draw_picture,
+    new_axes,
+    new_figure,
 )  # fmt: skip
 
 
@@ -76,7 +83,8 @@ def spread_of_episodes(
         ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=colour, fmt="o", capsize=3)
         ax.annotate(name, (high, y), (6, 0), textcoords="offset points", va="center", fontsize=8)
     ax.axhline(0, color="0.3", linewidth=0.8)
-    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
+    ticks = MaxNLocator(nbins=4, integer=True).tick_values(0, top)
+    ax.set_yticks([tick for tick in ticks if 0 <= tick <= top])
     ax.set_ylabel("number of episodes", y=0.7)
     return ax
 
