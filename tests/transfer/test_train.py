@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from course_lib.errors import CourseError
 from course_lib.transfer.features import extract_features
 from course_lib.transfer.freeze import freeze
-from course_lib.transfer.train import fit
+from course_lib.transfer.train import fit, schedule
 from tests.transfer.nets import SmallNet, modes, same_state, scramble_modes, state
 
 
@@ -158,6 +158,44 @@ def test_a_head_on_features_is_the_same_loop():
     fit(model, images, labels, **options)
     fit(head, features, labels, **options)
     assert torch.allclose(head.weight, model.head.weight, atol=1e-3)
+
+
+def test_an_optimiser_of_ones_own_each_group_at_its_own_rate():
+    """SGD without momentum on a linear loss: the rates of all steps add up."""
+    head, rates = nn.Linear(4, 3), {"weight": 0.2, "bias": 0.05}
+    before = state(head)
+    optimizer = torch.optim.SGD(
+        [{"params": [p], "lr": rates[name]} for name, p in head.named_parameters()], lr=9.0
+    )
+    x, y = torch.ones(6, 4), torch.arange(6) % 3
+    fit(head, x, y, steps=7, lr=5.0, optimizer=optimizer, loss=lambda logits, _: logits.sum() / 6)
+    total = sum(schedule(step, 7) for step in range(1, 8))
+    for name, rate in rates.items():
+        assert torch.allclose(before[name] - rate * total, head.state_dict()[name], atol=1e-5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.2, 0.05]  # as they came
+
+
+def test_what_the_optimiser_does_not_hold_stays_and_keeps_no_gradient():
+    model = SmallNet(0)
+    before = state(model)
+    optimizer = torch.optim.SGD(model.head.parameters(), lr=0.5)
+    fit(model, *stripes(0, 30), steps=3, optimizer=optimizer, hold_batchnorm=True)
+    after = state(model)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"head.weight", "head.bias"}
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_held_batchnorm_keeps_its_statistics_and_trains_its_scale():
+    model = SmallNet(0)
+    scramble_modes(model, 1)
+    before, before_modes = state(model), modes(model)
+    fit(model, *stripes(0, 30), steps=3, lr=0.1, hold_batchnorm=True)
+    after = state(model)
+    parameters = dict(model.named_parameters())
+    for name in before:
+        assert torch.equal(before[name], after[name]) == (name not in parameters), name
+    assert modes(model) == before_modes
 
 
 def test_a_diverged_run_says_so_in_a_sentence_and_gives_the_modes_back():

@@ -5,13 +5,13 @@ from collections import Counter
 
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.checks.judges.reading import completed, describe, number, refused
 from course_lib.checks.judges.specs import draw, random_model
 from course_lib.checks.probes import m02 as probes
-from course_lib.checks.probes.models import build
+from course_lib.checks.probes.models import build, state_of
 from course_lib.checks.run import Ask
 from course_lib.checks.verdict import NotYet
 from course_lib.transfer.rates import param_groups as _library_groups
@@ -170,8 +170,10 @@ def best_checkpoint(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     def scores(n: int) -> list[float]:
         return (0.2 + 0.6 * torch.rand(n, generator=rng)).tolist()
 
-    # The best in the middle; a tie for the best; NaN first and last; all below zero.
-    middle = [0.1, *scores(4), 0.05]
+    # The best in the middle, with the runner-up, the lowest and the last elsewhere; a tie for the
+    # best; NaN first and last; all below zero.
+    other = sorted(scores(4))
+    middle = [other[3], 0.1, other[0], 0.9, other[2], other[1]]
     tie = [0.3, 0.9, 0.5, 0.9, 0.4]
     holes = [_NAN, *scores(3), 0.1, _NAN]
     losses = [-3.0, *(-1 - s for s in scores(3)), -2.5]
@@ -232,10 +234,10 @@ def _read_checkpoint(answer: dict, inputs: dict) -> None:
     if epoch != best:
         k = epoch - 1
         key = "epoch"
-        if epoch == best - 1 and not (0 <= k < epochs and scores[k] == scores[best - 1]):
-            key = "from_zero"
-        elif 0 <= k < epochs and math.isnan(scores[k]):
+        if 0 <= k < epochs and math.isnan(scores[k]):
             key = "nan"
+        elif epoch == best - 1:
+            key = "from_zero"
         elif 0 <= k < epochs and scores[k] == scores[best - 1]:
             key = "latest"
         elif 0 <= k < epochs and scores[k] == min(scores[k] for k in valid):
@@ -298,7 +300,7 @@ def _near(seen: object, truth: object) -> bool:
 def unfreeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # Up and down again; the optimiser begins with the head alone, or with everything.
     rounds = [
-        ({"n_blocks": 3}, "sgd", "head", [1, 3, 1, 1]),
+        ({"n_blocks": 3}, "sgd", "head", [0, 1, 1, 3, 1]),
         ({"n_blocks": 2, "head_first": True}, "sgd", "all", [2, 0]),
     ]
     if hard:
@@ -336,12 +338,14 @@ def _read_stages(answer: dict, inputs: dict) -> None:
     completed(answer)
     n_blocks = len(inputs["model"]["blocks"])
     names = [name for name, _ in build(inputs["model"]).named_parameters()]
+    highest = 0
     for stage, seen in zip(inputs["stages"], answer["stages"], strict=False):
         if seen["returned"] != "an optimiser":
             raise NotYet("no_optimizer", expected="an optimiser", seen=describe(seen["returned"]))
         is_open = {name: _block(name) >= n_blocks - stage for name in names}
         at = f"stage {stage} of {n_blocks} blocks"
-        _read_open(set(seen["trainable"]), is_open, stage, n_blocks, at)
+        _read_open(set(seen["trainable"]), is_open, stage, highest, n_blocks, at)
+        highest = max(highest, stage)
         for name, value in seen["before"].items():
             if not torch.equal(seen["called"].get(name, value), value):
                 raise NotYet("reset", expected=f"{name} as it was", seen=f"another {name} at {at}")
@@ -359,7 +363,7 @@ def _block(name: str) -> float:
 
 
 def _read_open(
-    trainable: set[str], is_open: dict[str, bool], stage: int, n_blocks: int, at: str
+    trainable: set[str], is_open: dict[str, bool], stage: int, highest: int, n_blocks: int, at: str
 ) -> None:
     wanted = {name for name, opened in is_open.items() if opened}
     if trainable == wanted:
@@ -369,7 +373,7 @@ def _read_open(
         return {name for name in is_open if _block(name) in (*blocks, math.inf)}
 
     slips = {
-        "all_open": set(is_open),
+        "still_open" if stage < highest else "all_open": set(is_open),
         "head_shut": {name for name in wanted if _block(name) < math.inf},
         "from_input": with_head(range(stage)),
         "not_cumulative": with_head(range(n_blocks - stage, n_blocks - stage + 1)),
@@ -421,23 +425,22 @@ def _read_training(seen: dict, is_open: dict[str, bool], at: str) -> None:
         raise NotYet("stale", expected=expected, seen=f"it moved by up to {worst:.2g}")
     if moved:
         raise NotYet("batchnorm", expected=f"{moved[0]} still at {at}", seen="it moved")
-    still = [n for n, opened in is_open.items() if opened and torch.equal(before[n], after[n])]
+    # Filters and weight matrices: a bias before batch-norm has no gradient in train mode.
+    weights = [name for name, opened in is_open.items() if opened and before[name].ndim > 1]
+    still = [name for name in weights if torch.equal(before[name], after[name])]
     if still:
         raise NotYet("still", expected=f"{still[0]} that trains at {at}", seen="it did not move")
 
 
 # --- lp_ft ---------------------------------------------------------------------------------------
 
-_TINY, _SMALL = 1e-12, 1e-3
+_TINY, _SMALL = 1e-12, 3e-4
 
 
 def lp_ft(ask: Ask, rng: torch.Generator, hard: bool) -> None:
-    rounds = [{"n_blocks": 2, "last_relu": False}]
+    rounds = [{"n_blocks": 2}]
     if hard:
-        rounds += [
-            {"n_blocks": 1, "last_relu": False, "training": True},
-            {"n_blocks": 3, "last_relu": False, "head_first": True, "channels": 2},
-        ]
+        rounds += [{"n_blocks": 1, "training": True}, {"n_blocks": 3, "head_first": True}]
     for options in rounds:
         inputs = _probing(rng, options)
         answer = ask(inputs)
@@ -448,15 +451,26 @@ def lp_ft(ask: Ask, rng: torch.Generator, hard: bool) -> None:
 def _probing(rng: torch.Generator, options: dict) -> dict:
     """Draw a model whose features have mean 0 and spread 1, and labels they mostly explain."""
     n, classes = 80, draw(rng, 3, 4)
-    spec = random_model(rng, classes=classes, last_width=draw(rng, 6, 8), **options)
-    images = torch.rand(n, options.get("channels", 1), 10, 9, generator=rng)
-    images += torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(1, 1, 10, 9, generator=rng)
+    width = draw(rng, 6, 8)
+    spec = random_model(
+        rng, classes=classes, channels=3, last_width=width, last_relu=False, **options
+    )
+    # Mostly a colour: then the mean over all places, a feature, varies as much as each place does.
+    colour, texture = (torch.rand(n, 3, *size, generator=rng) for size in ((1, 1), (8, 7)))
+    images = 0.8 * colour + 0.2 * texture
+    # Batch-norm as after training on such images, so that gradients have a sensible size.
+    model = build({**spec, "training": True})
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    model(images)
+    features = model.eval().backbone(images)
     # The last layer is batch-norm, and the features its mean: so they can be shifted and scaled.
-    last = f"backbone.blocks.{len(spec['blocks']) - 1}.1"
-    features = build({**spec, "training": False}).backbone(images)
     mean, std = features.mean(0), features.std(0)
-    spec["state"][f"{last}.weight"] /= std
-    spec["state"][f"{last}.bias"] = (spec["state"][f"{last}.bias"] - mean) / std
+    norms[-1].weight /= std
+    norms[-1].bias.copy_((norms[-1].bias - mean) / std)
+    spec["state"] = state_of(model)
     features = (features - mean) / std
     labels = torch.zeros(n, dtype=torch.int64)
     while labels.bincount(minlength=classes).min() < n / classes / 4:

@@ -244,7 +244,7 @@ MESSAGES = {
         "all_open": Message(
             "The blocks that are not yet open are frozen.",
             "Everything trains. Opening is half of the task; the blocks below must be shut.",
-            "Which parameters ask for a gradient at stage 0?",
+            "Mind `blocks[-0:]`, which is every block. Which parameters ask for a gradient at stage 0?",
         ),
         "head_shut": Message(
             "The head trains at every stage.",
@@ -264,7 +264,7 @@ MESSAGES = {
         ),
         "off_by_one": Message(
             "Stage 0 opens the head alone; stage s opens s blocks as well.",
-            "There is one block too many, or one too few. Mind that `blocks[-0:]` is all of them.",
+            "There is one block too many, or one too few.",
             "Count the open blocks at stages 0 and 1.",
         ),
         "still_open": Message(

@@ -35,7 +35,8 @@ def param_groups(function: Callable, inputs: dict) -> dict:
         **record,
         "returned": plain(shown) if groups is None else None,
         "groups": groups and [
-            {**group, "params": [names.get(id(p), "") for p in group["params"]]}
+            {"params": [names.get(id(p), "") for p in group["params"]],
+             **{key: group[key] for key in ("lr", "weight_decay", "complete")}}
             for group in groups
         ],
         "is_list": groups is not None,
@@ -60,6 +61,7 @@ def _read_group(group: dict) -> dict:
     params = [params] if isinstance(params, torch.Tensor) else list(params)
     complete = all(key in group for key in ("params", "lr", "weight_decay"))
     return {
+        **group,
         "params": params,
         "lr": plain(group.get("lr")),
         "weight_decay": plain(group.get("weight_decay")),
