@@ -391,9 +391,9 @@ plots.show(
 # %% [markdown]
 # ### Beside the others
 #
-# Only now look at the rest. Here are all methods in this situation, over the ten seeds that ship
-# with the course, with your two below them. (Had you seen this first, your prediction would have
-# been a copy.)
+# Only now look at the rest. Here are all methods in this situation, over the seeds that ship with
+# the course, and your two below them. (Had you seen this first, your prediction would have been a
+# copy.)
 
 # %%
 shipped = results.numbers()
@@ -411,7 +411,7 @@ plots.show(
 )
 
 # %% [markdown]
-# And all four situations, as gains over scratch in points, ten seeds each:
+# And all four situations, as gains over scratch, ten seeds each (five where no label is):
 
 # %%
 names = [name for name in methods_for(tasks["no target label"]) if name != "scratch"]

@@ -97,6 +97,11 @@ BUGS = (
         "bugs.unfair_curve.cost", "more of the curve's steps go down, for no reason but luck",
     ),
     Bug(
+        "03", "the best epoch, on the test set",
+        "- report(max(test_accuracy_of_each_epoch))\n+ report(test_accuracy_of_the_last_epoch)",
+        "bugs.best_epoch.cost", "too good a report",
+    ),
+    Bug(
         "03", "strict=False that loads nothing",
         "- model.load_state_dict(state, strict=False)\n"
         "+ missed = model.load_state_dict(state, strict=False)\n"
@@ -110,7 +115,19 @@ BUGS = (
         "bugs.last_crossing.scratch.epochs", "to 90 % from scratch; the first came earlier",
     ),
     Bug(
-        "05", "prototypes that include the queries",
+        "05", "queries pooled as if independent",
+        "- half_width = 1.96 * sqrt(mean * (1 - mean) / n_queries_in_all)\n"
+        "+ half_width = 1.96 * accuracies.std() / sqrt(n_episodes)",
+        "fewshot.interval.cost", "of the 95 % intervals that should hold the truth",
+    ),
+    Bug(
+        "05", "prototypes that include the queries, on pure noise",
+        "- prototypes = features.view(n_way, n_shot + n_query, -1).mean(1)\n"
+        "+ prototypes = features.view(n_way, n_shot + n_query, -1)[:, :n_shot].mean(1)",
+        "fewshot.leak.cost", "of accuracy out of nothing",
+    ),
+    Bug(
+        "05", "prototypes that include the queries, on unknown scripts",
         "- prototypes = features.view(n_way, n_shot + n_query, -1).mean(1)\n"
         "+ prototypes = features.view(n_way, n_shot + n_query, -1)[:, :n_shot].mean(1)",
         "fewshot.bugs.leaking.cost", "too good an accuracy",
