@@ -694,7 +694,8 @@ ax.plot(my_accuracy, list(names).index(my_way), "x", color=plots.RED, markersize
 plots.show(
     ax,
     caption=f"Dots and bars: shipped. Cross: your {my_way} network, seed {my_seed}: "
-    f"{my_accuracy:.3f}. The upper four saw {80 * settings['steps']:,} images, the backbone many more.",
+    f"{my_accuracy:.3f}. The upper four saw {80 * settings['steps']:,} images each, the backbone "
+    "many more.",
     alt="; ".join(f"{name}: {mean:.2f}" for name, (mean, _, _) in learned.items()),
 )
 
