@@ -592,7 +592,7 @@ page = report.write(text, NAME)
 print(page)
 frame = (
     f'<iframe srcdoc="{escape(page.read_text(encoding="utf-8"))}" title="Your last page" '
-    'style="width:100%;height:36rem;border:1px solid #999"></iframe>'
+    'style="width:100%;height:36rem;border:1px solid #999;box-sizing:border-box"></iframe>'
 )
 display({"text/html": frame, "text/plain": str(page)}, raw=True)
 

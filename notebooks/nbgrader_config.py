@@ -5,7 +5,7 @@ c = get_config()  # noqa: F821 (nbgrader defines it)
 c.CourseDirectory.course_id = "transfer-learning"
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
-c.ClearSolutions.text_stub = "*Your answer, at most 80 words.*"
+c.ClearSolutions.text_stub = "*Your answer.*"
 
 # A submission is rebuilt from the release, then run and judged from outside its kernel.
 c.Autograde.sanitize_preprocessors = [
