@@ -78,12 +78,15 @@ def test_the_seed_decides_and_nothing_around_changes():
     random = torch.get_rng_state()
 
     def trained(seed):
-        model = pretrained(3)
+        model, drawn_from = pretrained(3), set()
         arrived = modes(model)
-        lp_ft(
-            model, images, labels, 20, 3, 1e-2, seed=seed,
-            augment=lambda x, g: x + 0.1 * torch.rand(x.shape, generator=g), **QUIET,
-        )  # fmt: skip
+
+        def augment(x, generator):
+            drawn_from.add(generator.initial_seed())
+            return x + 0.1 * torch.rand(x.shape, generator=generator)
+
+        lp_ft(model, images, labels, 20, 3, 1e-2, seed=seed, augment=augment, **QUIET)
+        assert drawn_from == {seed}
         assert modes(model) == arrived
         return state(model)
 
