@@ -106,7 +106,7 @@ def _require_moment(answer: dict, twice: bool) -> None:
         and answer["time again"] == moment
         and not (coarse and any(d in moment for d in today))
     ):
-        raise NotYet("stands_still", expected=expected, seen=f"{moment} twice, a second apart")
+        raise NotYet("stands_still", expected=expected, seen="the same time twice, a second apart")
 
 
 # --- run_study -----------------------------------------------------------------------------------
