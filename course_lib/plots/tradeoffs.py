@@ -24,16 +24,20 @@ def tradeoff(
     runs
         Name → accuracy of one run of the reader's own, drawn as a cross at its method's cost.
     """
-    ax = new_axes(ax, x_label, width=7.2, height=4.2)
-    for name, (cost, (mean, low, high)) in methods.items():
+    ax = new_axes(ax, x_label, width=8, height=4.2)
+    ordered = sorted(methods.items(), key=lambda item: item[1][0])
+    for index, (name, (cost, (mean, low, high))) in enumerate(ordered):
         ax.errorbar(cost, mean, yerr=[[mean - low], [high - mean]], fmt="o", color=BLUE, capsize=3)
-        ax.annotate(name, (cost, mean), (7, -3), textcoords="offset points", size=8, va="top")
+        end, offset, side = ((low, -4, "top"), (high, 4, "bottom"))[index % 2]  # below, above, ...
+        ax.annotate(
+            name, (cost, end), (0, offset), textcoords="offset points", ha="center", va=side, size=8
+        )
     for index, (name, value) in enumerate((runs or {}).items()):
         label = None if index else "your run"
         ax.plot(methods[name][0], value, "x", color=ORANGE, markersize=9, mew=2, label=label)
     ax.set_xscale("log")
-    ax.margins(x=0.16)
+    ax.margins(x=0.08, y=0.12)
     percent(ax.yaxis, "accuracy (bar: 95 % interval)")
     if runs:
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, loc="lower right")
     return ax
