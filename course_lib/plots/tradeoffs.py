@@ -26,12 +26,15 @@ def tradeoff(
     """
     ax = new_axes(ax, x_label, width=8, height=4.2)
     ordered = sorted(methods.items(), key=lambda item: item[1][0])
-    for index, (name, (cost, (mean, low, high))) in enumerate(ordered):
+    best = 0.0
+    for name, (cost, (mean, low, high)) in ordered:
         ax.errorbar(cost, mean, yerr=[[mean - low], [high - mean]], fmt="o", color=BLUE, capsize=3)
-        end, offset, side = ((low, -4, "top"), (high, 4, "bottom"))[index % 2]  # below, above, ...
+        better, best = mean > best, max(mean, best)  # names stand on the free side of the curve
         ax.annotate(
-            name, (cost, end), (0, offset), textcoords="offset points", ha="center", va=side, size=8
-        )
+            name, (cost, high if better else low), (-4 if better else 4, 3 if better else -3),
+            textcoords="offset points", ha="right" if better else "left",
+            va="bottom" if better else "top", size=8,
+        )  # fmt: skip
     for index, (name, value) in enumerate((runs or {}).items()):
         label = None if index else "your run"
         ax.plot(methods[name][0], value, "x", color=ORANGE, markersize=9, mew=2, label=label)
