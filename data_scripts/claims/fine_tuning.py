@@ -59,6 +59,17 @@ def _finetuned(seed: int, settings: dict, n_shots: Sequence[int]) -> dict[str, f
     return found
 
 
+def phase_one(seed: int, settings: dict) -> dict[str, float]:
+    """LP-FT's first phase alone: what its second phase has to add to."""
+    pool, test = digits.load("pool"), digits.load("test")
+    found = {}
+    for n_shot in (1, 2, 5, 20):
+        support, _ = k_shot_split(pool.labels, n_shot, seed)
+        model = linear_probe(pool.images[support], pool.labels[support], seed, settings)
+        found[f"ft.digits.{n_shot}.probe"] = evaluate(model, test.images, test.labels)
+    return found
+
+
 def rates_by_depth(seed: int, settings: dict) -> dict[str, float]:
     """Digits, 2 labels per class: rates that fall with depth, and gradual unfreezing."""
     pool, test = digits.load("pool"), digits.load("test")
@@ -231,6 +242,7 @@ def alias(seed: int, settings: dict) -> dict[str, float]:
 CLAIMS = {
     "finetuned_digits": finetuned_digits,
     "finetuned_digits_20": finetuned_digits_20,
+    "phase_one": phase_one,
     "rates_by_depth": rates_by_depth,
     "plain_scratch": plain_scratch,
     "new_scripts": new_scripts,
@@ -246,6 +258,10 @@ PAIRS = {
     for n in (1, 2, 5, 20)
     for name in ("finetune", "lpft")
     for other in ("scratch", "frozen")
+}
+PAIRS |= {
+    f"ft.digits.{n}.lpft.over_probe": (f"ft.digits.{n}.lpft", f"ft.digits.{n}.probe")
+    for n in (1, 2, 5, 20)
 }
 PAIRS |= {
     f"ft.digits.{n}.lpft.over_plain_scratch": (f"ft.digits.{n}.lpft",
