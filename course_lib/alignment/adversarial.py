@@ -1,6 +1,7 @@
 """Domain-adversarial training (Ganin and Lempitsky 2015): features that hide their domain."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -60,6 +61,8 @@ class Adversary(nn.Module):
         How fast lambda grows, see `dann_schedule`.
     seed
         Of its first weights; the global seed is kept.
+    reverse
+        The gradient reversal, ``reverse(x, lam)``.
     """
 
     def __init__(
@@ -69,9 +72,10 @@ class Adversary(nn.Module):
         strength: float = 1.0,
         gamma: float = 10.0,
         seed: int = 0,
+        reverse: Callable[[Tensor, float], Tensor] = grad_reverse,
     ) -> None:
         super().__init__()
-        self.strength, self.gamma = strength, gamma
+        self.strength, self.gamma, self.reverse = strength, gamma, reverse
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.Sequential(
@@ -84,7 +88,7 @@ class Adversary(nn.Module):
         features = torch.cat([source.features, target.features])
         fixed = features.detach()
         features = (features - fixed.mean(dim=0)) / (fixed.std(dim=0) + 1e-3)
-        features = grad_reverse(features, self.strength * dann_schedule(progress, self.gamma))
+        features = self.reverse(features, self.strength * dann_schedule(progress, self.gamma))
         is_source = torch.zeros(len(features), device=features.device)
         is_source[: len(source.features)] = 1
         return F.binary_cross_entropy_with_logits(self.layers(features).squeeze(1), is_source)

@@ -43,7 +43,8 @@ def mmd_loss(
     n, m = len(source), len(target)
     if min(n, m) < 1 + unbiased:
         raise ValueError(f"MMD needs more rows than {n} in the source and {m} in the target.")
-    bandwidths = torch.as_tensor(bandwidths).to(source).reshape(-1, 1, 1)
+    bandwidths = torch.as_tensor(bandwidths, dtype=source.dtype, device=source.device)
+    bandwidths = bandwidths.reshape(-1, 1, 1)
     if len(bandwidths) == 0 or not (bandwidths > 0).all():
         raise ValueError("MMD needs at least one bandwidth, and every bandwidth above 0.")
     kernel = (-squared_distances(torch.cat([source, target])) / (2 * bandwidths**2)).exp().mean(0)

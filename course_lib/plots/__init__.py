@@ -7,6 +7,7 @@ from course_lib.plots.fewshot import episode_spaces, sheet_found, spread_of_epis
 from course_lib.plots.images import episode, feature_maps, filters, image_grid
 from course_lib.plots.scenes import precision_recall, scene_boxes, scene_masks
 from course_lib.plots.show import show
+from course_lib.plots.spaces import domain_spaces, seeds_and_mine
 from course_lib.plots.style import BLUE, COLOURS, GREEN, MARKERS, ORANGE, PURPLE, RED, SKY
 from course_lib.plots.tradeoffs import tradeoff
 
@@ -21,6 +22,7 @@ __all__ = [
     "SKY",
     "against",
     "confusion_matrix",
+    "domain_spaces",
     "episode",
     "episode_spaces",
     "feature_maps",
@@ -33,6 +35,7 @@ __all__ = [
     "precision_recall",
     "scene_boxes",
     "scene_masks",
+    "seeds_and_mine",
     "sheet_found",
     "show",
     "single_runs",

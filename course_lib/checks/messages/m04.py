@@ -192,8 +192,8 @@ MESSAGES = {
         ),
         "kernel": Message(
             "The kernel is exp(-distance² / (2 sigma²)).",
-            "The distances are right, but they are scaled in another way: the 2 or the square of sigma "
-            "is missing, or sigma multiplies.",
+            "The distances are right, but they are scaled in another way: the 2 or the square of "
+            "sigma is missing, or sigma multiplies.",
             "What should the kernel be at a distance of one sigma? About 0.61.",
         ),
         "distance": Message(
@@ -229,8 +229,8 @@ MESSAGES = {
         "gradient": _GRADIENT,
         "gradient_nan": Message(
             "The gradient is finite, also when two rows are identical.",
-            "The square root of a distance has an infinite slope at 0, and 0 times infinity is NaN. "
-            "Squaring afterwards does not undo it.",
+            "The square root of a distance has an infinite slope at 0, and 0 times infinity is "
+            "NaN. Squaring afterwards does not undo it.",
             "Can you get the squared distances without taking a root first?",
         ),
         "dtype": _DTYPE,
