@@ -14,6 +14,7 @@ The folders, from the bottom up::
     alignment/, fewshot/, dense/, peft/
                     the techniques on top of it: domain adaptation, one-shot learning, detection
                     and segmentation, parameter-efficient transfer
+    capstone        the situations of the last module, and the methods to choose from
     checks/         an exercise's two sides: probes beside the learner's code, judges apart from it
     notebooks/      one text source -> instructor's and student's notebook -> the learner's copy
     grading/        submissions -> points, feedback, a table

@@ -20,7 +20,7 @@ from course_lib.evidence.study import Fit
 from course_lib.models.convnet import Classifier, random_backbone
 from course_lib.models.weights import load_backbone
 from course_lib.transfer.features import extract_features
-from course_lib.transfer.freeze import freeze, unfreeze
+from course_lib.transfer.freeze import freeze, thaw
 from course_lib.transfer.probe import fit_logistic
 from course_lib.transfer.train import fit
 
@@ -193,7 +193,7 @@ def _lp_ft(
     lr: float,
 ) -> nn.Module:
     """Go on from the probe: as `transfer.lp_ft`, in batches as large as those of the others."""
-    model = unfreeze(_probe(images, labels, seed, backbone=backbone))
+    model = thaw(_probe(images, labels, seed, backbone=backbone))
     fit(
         model, images, labels, steps=steps, batch_size=32, lr=lr, hold_batchnorm=True,
         augment=glyphs.augment, log_every=steps, seed=seed, progress=False,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.peft.layers import layers_at, n_trainable, swap
-from course_lib.transfer.freeze import freeze, unfreeze
+from course_lib.transfer.freeze import freeze, thaw
 
 
 class ResidualAdapter(nn.Module):
@@ -135,5 +135,5 @@ def apply_adapters(
         for name, layer in layers.items()
     }
     swap(model, adapted)
-    unfreeze(model.head)
+    thaw(model.head)
     return model, n_trainable(model)

@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from course_lib.peft.layers import layers_at, n_trainable, swap
-from course_lib.transfer.freeze import freeze, unfreeze
+from course_lib.transfer.freeze import freeze, thaw
 
 
 class LoRALinear(nn.Module):
@@ -172,7 +172,7 @@ def _apply(
         _check_rank(layer, rank)
     freeze(model)
     swap(model, {name: wrapper(layer, rank, alpha) for name, layer in layers.items()})
-    unfreeze(model.head)  # last: a layer with an update may share its weight with the head
+    thaw(model.head)  # last: a layer with an update may share its weight with the head
     return model, n_trainable(model)
 
 

@@ -25,7 +25,7 @@ def freeze(module: nn.Module) -> nn.Module:
     Parameters
     ----------
     module
-        Frozen twice is frozen once. `unfreeze` is the way back.
+        Frozen twice is frozen once. `thaw` is the way back.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def freeze(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def unfreeze(module: nn.Module) -> nn.Module:
+def thaw(module: nn.Module) -> nn.Module:
     """Undo `freeze`, in place: parameters train again, and ``train()`` switches the mode again.
 
     The mode itself stays eval until the next ``train()``.

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.optim import LBFGS
 
 from course_lib.transfer.features import extract_features
-from course_lib.transfer.freeze import unfreeze
+from course_lib.transfer.freeze import thaw
 from course_lib.transfer.train import fit, local_seed
 
 
@@ -69,7 +69,7 @@ def lp_ft(
     solver.zero_grad()
     model.head = head.train(model.head.training).to(model.head.weight.device)
     if ft_steps:
-        unfreeze(model)
+        thaw(model)
         fit(
             model, images, labels, steps=ft_steps, lr=ft_lr, augment=augment, hold_batchnorm=True,
             log_every=ft_steps, seed=seed, device=device, progress=progress,

@@ -3,8 +3,7 @@
 from torch import nn
 from torch.optim import Optimizer
 
-from course_lib.transfer.freeze import freeze
-from course_lib.transfer.freeze import unfreeze as thaw
+from course_lib.transfer.freeze import freeze, thaw
 
 
 def unfreeze(model: nn.Module, optimizer: Optimizer, stage: int) -> Optimizer:

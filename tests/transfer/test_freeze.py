@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib.transfer.freeze import freeze, unfreeze
+from course_lib.transfer.freeze import freeze, thaw
 from tests.transfer.nets import SmallNet, modes, same_state, state
 
 
@@ -95,7 +95,7 @@ def test_a_copy_is_frozen_and_separate(travel):
     before = state(twin.backbone)
     hostile_steps(twin, optimizers(twin)[0])
     assert same_state(before, state(twin.backbone))
-    unfreeze(model.backbone)
+    thaw(model.backbone)
     model.train()
     assert all(modes(model.backbone).values())
     assert not any(modes(twin.train().backbone).values())  # the original's fate is its own
@@ -125,10 +125,10 @@ def test_gradient_flows_through_to_the_input():
     assert torch.allclose(images.grad, reference)
 
 
-def test_twice_is_once_and_unfreeze_is_the_way_back():
+def test_twice_is_once_and_thaw_is_the_way_back():
     model = SmallNet(0).train()
     frozen = freeze(freeze(model.backbone))
-    assert unfreeze(frozen) is frozen
+    assert thaw(frozen) is frozen
     before = state(model.backbone)
     hostile_steps(model, optimizers(model)[0])
     after = state(model.backbone)

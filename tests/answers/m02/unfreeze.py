@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from course_lib.transfer.freeze import freeze as _freeze
-from course_lib.transfer.freeze import unfreeze as _thaw
+from course_lib.transfer.freeze import thaw as _thaw
 from course_lib.transfer.unfreeze import unfreeze as _of_the_library
 
 
