@@ -25,7 +25,7 @@ from course_lib.transfer.freeze import freeze
 
 WAYS = ("scratch", "frozen", "tuned")
 TASKS = {"segmentation": (Segmenter, segmentation_loss), "detection": (Detector, detection_loss)}
-LEARNING_RATES = (1e-3, 3e-3)
+LEARNING_RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)  # tried from the first on, until it gets worse
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
 CHOOSING_SEED = 1000
 
@@ -48,10 +48,11 @@ def choose(quick: bool) -> dict:
     tried, f1 = {}, dict.fromkeys(THRESHOLDS, 0.0)
     for task in TASKS:
         for way in WAYS:
-            found = {
-                lr: attempt(task, way, lr, settings)
-                for lr in (LEARNING_RATES[-1:] if quick else LEARNING_RATES)
-            }
+            found: dict[float, tuple[float, list[float]]] = {}
+            for lr in LEARNING_RATES[:1] if quick else LEARNING_RATES:
+                found[lr] = attempt(task, way, lr, settings)
+                if found[lr][0] < max(score for score, _ in found.values()):
+                    break
             tried |= {f"{task}, {way}, {lr:g}": round(score, 4) for lr, (score, _) in found.items()}
             best = rates[task][way] = max(found, key=lambda lr: found[lr][0])
             for least, value in zip(THRESHOLDS, found[best][1], strict=False):
