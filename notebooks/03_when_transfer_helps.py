@@ -627,9 +627,9 @@ Table(
 )
 
 # %% [markdown]
-# Over the shipped seeds it is {{faster.break_even.mean}} tasks of this size. *If all you want is to
-# save seconds on one small task, do not pretrain.* The bill is worth paying when many tasks share
-# it, when somebody else has paid, or when labels cost more than seconds. They usually do.
+# *If all you want is to save seconds on one small task, do not pretrain.* The bill is worth paying
+# when many tasks share it, when somebody else has paid, or when labels cost more than seconds. They
+# usually do.
 #
 # ## 4 · Layer by layer
 #
@@ -833,8 +833,8 @@ plots.show(
 # %% [markdown]
 # The guess tells the three sound sources from the rest, and in their right order, for the price of
 # one forward pass each. Among the rest it is mistaken about *turned*: its neighbours look better
-# than random's, its probe is not. A guess from fifty images is a guess. It narrows the choice; it
-# does not replace the measurement.
+# than random's, its probe (with a penalty chosen on printed characters) is not. A guess from fifty
+# images is a guess. It narrows the choice; it does not replace the measurement.
 #
 # And look at the second row of the table: a source that was trained, and is *below* the untrained
 # network.
