@@ -26,8 +26,8 @@ def domain_spaces(
 ) -> Figure:
     """Show the features of both domains in the plane, once by PCA and once by t-SNE.
 
-    A column per space. Each image is the character of its class: blue for the source, orange and
-    bold for the target. Both maps are fitted to the two domains together.
+    A column per space; a single one lies in a row. Each image is the character of its class: blue
+    for the source, orange and bold for the target. Both maps are fitted to the two domains together.
 
     Parameters
     ----------
@@ -38,8 +38,12 @@ def domain_spaces(
     """
     labels = np.concatenate([as_array(source_labels), as_array(target_labels)])
     is_target = np.arange(len(labels)) >= len(as_array(source_labels))
-    figure = new_figure(4.4 * len(spaces), 8.2)
-    panels = figure.subplots(2, len(spaces), squeeze=False)
+    if len(spaces) == 1:
+        figure = new_figure(8.8, 4.3)
+        panels = figure.subplots(1, 2).reshape(2, 1)
+    else:
+        figure = new_figure(4.4 * len(spaces), 8.2)
+        panels = figure.subplots(2, len(spaces))
     for column, (name, domains) in zip(panels.T, spaces.items(), strict=True):
         features = np.concatenate([as_array(part).astype(float) for part in domains])
         for ax, (how, place) in zip(column, _maps(features).items(), strict=True):

@@ -261,8 +261,10 @@ PAIRS = {
     )
 } | {
     "bugs.no_reversal.cost": ("bugs.no_reversal.accuracy", "adapt.hand.dann.adabn"),
-    "bugs.tuned_on_target.hand": ("adapt.hand.tuned_on_test", "adapt.hand.selected"),
-    "bugs.tuned_on_target.photo": ("adapt.photo.tuned_on_test", "adapt.photo.selected"),
+    **{
+        f"bugs.tuned_on_target.{shift}": (f"adapt.{shift}.tuned_on_test", f"adapt.{shift}.selected")
+        for shift in ("hand", "photo", "difference", "missing")
+    },
     **{
         f"adapt.missing.{name}.gain": (f"adapt.missing.{name}", "adapt.missing.source")
         for name in ("source.adabn", "mmd.adabn", "dann.adabn", "mcc.adabn", "mmd", "dann", "mcc")
