@@ -164,7 +164,8 @@ def _box(ax: Axes, box: np.ndarray, text: str, colour: str, line: str) -> None:
         )
     )
     y, side = (top - 1.5, "bottom") if top > 8 else (bottom + 0.5, "top")
-    ax.text(left - 0.5, y, text, color=colour, size=7, va=side, clip_on=True)
+    behind = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
+    ax.text(left - 0.5, y, text, color=colour, size=7, va=side, clip_on=True, bbox=behind)
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
