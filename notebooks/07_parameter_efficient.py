@@ -927,7 +927,7 @@ else:
             if name == "head":
                 train_only(model, lambda name, p: False)
             else:
-                lora.apply_lora_conv(model, 4, settings["alpha"], ["backbone.blocks.0.0"])
+                lora.apply_lora_conv(model, 4, settings["alpha"], ["backbone.blocks.18.0"])
             fit(
                 model,
                 maps[0][paid],
