@@ -186,6 +186,10 @@ PAIRS = {
         for n in (50, 200)
         for name, way in (("gain", "tuned"), ("frozen_gain", "frozen"))
     },
+    **{  # with a quarter of the labels
+        f"scenes.{score}.quarter": (f"scenes.{score}.50.tuned", f"scenes.{score}.200.scratch")
+        for score in ("mask", "ap")
+    },
     "scenes.bugs.nothing_loaded.cost": ("scenes.mask.50.scratch", "scenes.mask.50.tuned"),
     "scenes.bugs.absent.cost": ("scenes.bugs.absent.wrong", "scenes.bugs.absent.right"),
     "scenes.bugs.unsorted.cost": ("scenes.bugs.unsorted.wrong", "scenes.ap.200.tuned"),
