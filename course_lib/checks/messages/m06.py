@@ -99,7 +99,7 @@ MESSAGES = {
         ),
         "value": Message(
             "The score is the mean over classes of intersection over union, counted over the set.",
-            "The number is another one. Perhaps a class is compared with the wrong one, or some "
+            "The number is another one. Perhaps a class is compared with another one, or some "
             "pixels are counted twice.",
             "Draw two maps of 2 x 2 pixels with two classes, and work out both IoUs by hand.",
         ),
