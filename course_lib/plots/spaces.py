@@ -27,7 +27,7 @@ def domain_spaces(
     """Show the features of both domains in the plane, once by PCA and once by t-SNE.
 
     A column per space; a single one lies in a row. Each image is the character of its class: blue
-    for the source, orange and bold for the target. Both maps are fitted to the two domains together.
+    for the source, orange and bold for the target. Both maps are fitted to both domains together.
 
     Parameters
     ----------
