@@ -86,6 +86,21 @@ def test_augmentation_moves_masks_and_boxes_with_the_image(some):
     assert ink > out.images[:, 0][out.masks == 0].mean() + 0.2
 
 
+def test_augmentation_moves_a_box_to_within_a_pixel():
+    n, (left, top, right, bottom) = 200, (22, 26, 45, 40)
+    masks = torch.zeros(n, 64, 64, dtype=torch.int64)
+    masks[:, top:bottom, left:right] = 1
+    box = torch.tensor([left, top, right, bottom]).float().repeat(n, 1, 1)
+    images = masks[:, None].float()
+    labels = torch.zeros(n, 1, dtype=torch.int64)
+    generator = torch.Generator().manual_seed(0)
+    out = scenes.augment(scenes.Scenes(images, masks, box, labels), generator)
+    for mask, (moved,) in zip(out.masks, out.boxes, strict=True):
+        rows, columns = mask.nonzero(as_tuple=True)
+        ends = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert (ends - moved).abs().max() < 0.75  # a pixel's middle decides, so half a pixel
+
+
 def test_augmentation_changes_nothing_it_was_given_and_repeats(some):
     kept = [part.clone() for part in some]
     first, second = (scenes.augment(some, torch.Generator().manual_seed(4)) for _ in range(2))

@@ -128,6 +128,14 @@ def test_scores_by_hand(some):
     assert score_detections(found, some, least=0.2)["f1"] == pytest.approx(2 * n / (2 * n + 2 * n))
 
 
+def test_a_box_of_another_class_is_no_hit(some):
+    found = [
+        Detections(boxes, torch.tensor([0.9, 0.8]), (labels + 1) % 10)
+        for boxes, labels in zip(some.boxes, some.labels, strict=True)
+    ]
+    assert score_detections(found, some, least=0.5) == {"ap": 0.0, "f1": 0.0}
+
+
 def test_before_training_nothing_is_found(some):
     out = Detector(Encoder(random_backbone(0))).eval()(some.images)
     assert out.shape == (12, 14, 16, 16)
