@@ -91,6 +91,26 @@ BUGS = (
         "bugs.shared_backbone.cost", "of the first head's accuracy, when the second is trained",
     ),
     Bug(
+        "02", "a rate for random weights",
+        "- fit(model, images, labels, lr=3e-2)\n+ fit(model, images, labels, lr=1e-3)",
+        "bugs.too_high.cost", "of accuracy",
+    ),
+    Bug(
+        "02", "state_dict() is no copy",
+        "- best_state = model.state_dict()\n+ best_state = copy.deepcopy(model.state_dict())",
+        "bugs.alias.cost", "of accuracy",
+    ),
+    Bug(
+        "02", "the optimiser that was never told",
+        "- model.backbone.requires_grad_(True)\n+ unfreeze(model, optimizer, stage=4)",
+        "bugs.never_got.cost", "of accuracy",
+    ),
+    Bug(
+        "02", "head reset between the phases",
+        "- model.head = nn.Linear(128, 10)  # before phase two\n+ # the head stays",
+        "bugs.head_reset.cost", "of accuracy",
+    ),
+    Bug(
         "03", "a learning curve whose points are worlds of their own",
         "- support, _ = k_shot_split(labels, size, seed + i)\n"
         "+ support, _ = k_shot_split(labels, size, seed)",
@@ -113,6 +133,11 @@ BUGS = (
         "- [row['step'] for row in crossings][-1]\n"
         "+ next(row['step'] for row in history if row['val_accuracy'] >= target)",
         "bugs.last_crossing.scratch.epochs", "to 90 % from scratch; the first came earlier",
+    ),
+    Bug(
+        "04", "a reversal that does not reverse",
+        "- domain = discriminator(features)\n+ domain = discriminator(grad_reverse(features, lam))",
+        "bugs.no_reversal.cost", "of accuracy on the target",
     ),
     Bug(
         "05", "queries pooled as if independent",
@@ -142,6 +167,37 @@ BUGS = (
         "- logits = torch.cdist(query, prototypes) ** 2\n"
         "+ logits = -torch.cdist(query, prototypes) ** 2",
         "fewshot.bugs.sign.cost", "of accuracy: far below guessing",
+    ),
+    Bug(
+        "06", "accuracy over pixels as the score of masks",
+        "- score = (pred == target).float().mean()\n+ score = mean_iou(pred, target, n_classes)",
+        "scenes.bugs.background.pixels", "of the pixels are right for a network that finds nothing",
+    ),
+    Bug(
+        "06", "a class that is nowhere counted as 0",
+        "- ious = intersection / union.clamp(min=1)\n+ ious = (intersection / union)[union > 0]",
+        "scenes.bugs.absent.cost", "of mIoU",
+    ),
+    Bug(
+        "06", "strict=False that loads nothing into the encoder",
+        "- segmenter.load_state_dict(backbone.state_dict(), strict=False)\n"
+        "+ segmenter.encoder.load_state_dict(backbone.state_dict())",
+        "scenes.bugs.nothing_loaded.cost", "of mIoU",
+    ),
+    Bug(
+        "06", "buffers stay behind",
+        "- copy(encoder.named_parameters())\n+ copy(encoder.state_dict())",
+        "scenes.bugs.buffers.cost", "of mIoU",
+    ),
+    Bug(
+        "06", "one object, many hits",
+        "- hits = (iou >= 0.5).any(dim=1)\n+ hits = match_boxes(boxes, scores, truth)",
+        "scenes.bugs.twice.cost", "of average precision",
+    ),
+    Bug(
+        "06", "scores not sorted",
+        "- hits = is_tp\n+ hits = is_tp[scores.argsort(descending=True)]",
+        "scenes.bugs.unsorted.cost", "of average precision",
     ),
     Bug(
         "07", "both factors zero",

@@ -59,6 +59,17 @@ def _finetuned(seed: int, settings: dict, n_shots: Sequence[int]) -> dict[str, f
     return found
 
 
+def same_steps(seed: int, settings: dict) -> dict[str, float]:
+    """Scratch on digits with as many steps as fine-tuning, not twice as many."""
+    pool, test, found = digits.load("pool"), digits.load("test"), {}
+    half = settings | {"finetune_rate": settings["scratch_rate"], "steps": settings["steps"] / 2}
+    for n_shot in (1, 2, 5):
+        support, _ = k_shot_split(pool.labels, n_shot, seed)
+        model = _scratch(pool.images[support], pool.labels[support], seed, half)
+        found[f"ft.digits.{n_shot}.scratch_same_steps"] = evaluate(model, test.images, test.labels)
+    return found
+
+
 def phase_one(seed: int, settings: dict) -> dict[str, float]:
     """LP-FT's first phase alone: what its second phase has to add to."""
     pool, test = digits.load("pool"), digits.load("test")
@@ -127,10 +138,35 @@ def clutter(seed: int, settings: dict) -> dict[str, float]:
     return found | {"bugs.never_got.accuracy": evaluate(forgotten, *test)}
 
 
+def clutter_2(seed: int, settings: dict) -> dict[str, float]:
+    """The same with 2 labels per class, without the bug."""
+    (images, labels), test = cluttered("pool", 2, seed), cluttered("test")
+    return {f"ft.clutter.2.{k}": v for k, v in _on_clutter(images, labels, test, seed, settings)}
+
+
 def clutter_20(seed: int, settings: dict) -> dict[str, float]:
     """The same with 20 labels per class, without the bug."""
     (images, labels), test = cluttered("pool", 20, seed), cluttered("test")
     return {f"ft.clutter.20.{k}": v for k, v in _on_clutter(images, labels, test, seed, settings)}
+
+
+def clutter_same_steps(seed: int, settings: dict) -> dict[str, float]:
+    """Scratch on clutter with as many steps as fine-tuning, not twice as many."""
+    test, chosen, found = cluttered("test"), settings["clutter"], {}
+    half = settings | {"finetune_rate": chosen["scratch"], "steps": chosen["steps"] / 2}
+    for n_shot in (2, 5, 20):
+        model = _scratch(*cluttered("pool", n_shot, seed), seed, half)
+        found[f"ft.clutter.{n_shot}.scratch_same_steps"] = evaluate(model, *test)
+    return found
+
+
+def clutter_by_depth(seed: int, settings: dict) -> dict[str, float]:
+    """Clutter, 5 labels per class: rates that fall with depth, where the first layers must move."""
+    (images, labels), test = cluttered("pool", 5, seed), cluttered("test")
+    chosen = settings["clutter"]
+    at_rate = settings | {"finetune_rate": chosen["finetune"], "steps": chosen["steps"]}
+    model = finetune(images, labels, seed, at_rate, decay=settings["layer_decay"])
+    return {"ft.clutter.discriminative": evaluate(model, *test)}
 
 
 def _on_clutter(
@@ -249,12 +285,16 @@ def alias(seed: int, settings: dict) -> dict[str, float]:
 CLAIMS = {
     "finetuned_digits": finetuned_digits,
     "finetuned_digits_20": finetuned_digits_20,
+    "same_steps": same_steps,
     "phase_one": phase_one,
     "rates_by_depth": rates_by_depth,
     "plain_scratch": plain_scratch,
     "new_scripts": new_scripts,
     "clutter": clutter,
+    "clutter_2": clutter_2,
     "clutter_20": clutter_20,
+    "clutter_same_steps": clutter_same_steps,
+    "clutter_by_depth": clutter_by_depth,
     "distortion": distortion,
     "forgetting": forgetting,
     "finetuning_bugs": finetuning_bugs,
@@ -279,13 +319,10 @@ PAIRS |= {
 PAIRS |= {
     "ft.digits.2.discriminative.over_one_rate": (
         "ft.digits.2.discriminative", "ft.digits.2.finetune"),
+    "ft.clutter.discriminative.over_one_rate": ("ft.clutter.discriminative", "ft.clutter.finetune"),
     "ft.digits.2.gradual.over_one_rate": ("ft.digits.2.gradual", "ft.digits.2.finetune"),
     "ft.scripts.1.finetune.over_frozen": ("ft.scripts.1.finetune", "ft.scripts.1.frozen"),
     "ft.scripts.1.lpft.over_frozen": ("ft.scripts.1.lpft", "ft.scripts.1.frozen"),
-    "ft.clutter.20.finetune.over_frozen": ("ft.clutter.20.finetune", "ft.clutter.20.frozen"),
-    "ft.clutter.20.finetune.over_scratch": ("ft.clutter.20.finetune", "ft.clutter.20.scratch"),
-    "ft.clutter.finetune.over_frozen": ("ft.clutter.finetune", "ft.clutter.frozen"),
-    "ft.clutter.finetune.over_scratch": ("ft.clutter.finetune", "ft.clutter.scratch"),
     "ft.shift.finetune.clean.over_frozen": ("ft.shift.finetune.clean", "ft.shift.frozen.clean"),
     "ft.shift.finetune.turned.over_frozen": ("ft.shift.finetune.turned", "ft.shift.frozen.turned"),
     "ft.shift.lpft.clean.over_finetune": ("ft.shift.lpft.clean", "ft.shift.finetune.clean"),
@@ -298,6 +335,22 @@ PAIRS |= {
     "bugs.head_reset.cost": ("bugs.head_reset.accuracy", "ft.digits.2.lpft"),
     "bugs.alias.cost": ("bugs.alias.accuracy", "bugs.alias.right"),
 }  # fmt: skip
+
+
+PAIRS |= {
+    f"ft.digits.{n}.{name}.over_scratch_same_steps": (
+        f"ft.digits.{n}.{name}", f"ft.digits.{n}.scratch_same_steps")
+    for n in (1, 2, 5)
+    for name in ("finetune", "lpft")
+}  # fmt: skip
+for n in (2, 5, 20):
+    key = "ft.clutter" if n == 5 else f"ft.clutter.{n}"
+    PAIRS |= {
+        f"{key}.finetune.over_frozen": (f"{key}.finetune", f"{key}.frozen"),
+        f"{key}.finetune.over_scratch": (f"{key}.finetune", f"{key}.scratch"),
+        f"{key}.finetune.over_scratch_same_steps": (
+            f"{key}.finetune", f"ft.clutter.{n}.scratch_same_steps"),
+    }  # fmt: skip
 
 
 # --- Settings, chosen on other targets -----------------------------------------------------------
@@ -418,7 +471,7 @@ def gradual(images: Tensor, labels: Tensor, seed: int, settings: dict) -> nn.Mod
 def _scratch(images: Tensor, labels: Tensor, seed: int, settings: dict) -> nn.Module:
     model = Classifier(random_backbone(seed), 10, seed)
     fit(model, images, labels, lr=settings["finetune_rate"], weight_decay=0.05,
-        augment=glyphs.augment, **_options(seed, 2 * settings["steps"]))  # fmt: skip
+        augment=glyphs.augment, **_options(seed, int(2 * settings["steps"])))  # fmt: skip
     return model
 
 
