@@ -2,7 +2,8 @@
 
 Scratch and frozen on digits are measured in `claims.feature_extraction` (``digits.N.scratch``,
 ``digits.N.frozen``), with the same seeds and splits: gains are paired with them. Fine-tuning and
-scratch see the same distortions of their images, scratch in twice as many steps.
+scratch see the same distortions; that scratch has twice as many steps. ``scratch_same_steps`` has
+as many as fine-tuning, ``plain_scratch`` sees no distortions.
 """
 
 from collections.abc import Iterator, Sequence
