@@ -63,7 +63,11 @@ def _ask_prediction(
 ) -> dict:
     situation, method = (f"{what} {draw(rng, 100, 999)}" for what in ("ten signs", "probe -"))
     answer = ask({"arguments": [situation, method, gain, low, high], "twice": twice})
-    return {**answer, "texts": {"situation": situation, "method": method}}
+    answer["texts"] = {
+        "situation": situation,
+        "method": method,
+    }  # the same object: it may lack parts
+    return answer
 
 
 def _read_prediction(
