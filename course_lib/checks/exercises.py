@@ -163,14 +163,14 @@ EXERCISES: dict[str, Exercise] = {
             "course_lib.fewshot.prototypes:prototype_logits",
         ),
         Exercise(
-            "cosine_logits", _FEW_SHOT, 2, 8, 1,
-            "(features (N, D), weight (K, D), scale) -> (N, K)",
-            "course_lib.fewshot.cosine:cosine_logits",
-        ),
-        Exercise(
             "episode_interval", _FEW_SHOT, 2, 8, 1,
             "(accuracies (E,)) -> (mean, low, high)",
             "course_lib.evidence.intervals:episode_interval",
+        ),
+        Exercise(
+            "cosine_logits", _FEW_SHOT, 2, 8, 1,
+            "(features (N, D), weight (K, D), scale) -> (N, K)",
+            "course_lib.fewshot.cosine:cosine_logits",
         ),
         Exercise(
             "contrastive_loss", _FEW_SHOT, 0, 12, 2,
