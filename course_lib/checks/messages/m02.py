@@ -244,7 +244,7 @@ MESSAGES = {
         "all_open": Message(
             "The blocks that are not yet open are frozen.",
             "Everything trains. Opening is half of the task; the blocks below must be shut.",
-            "Mind `blocks[-0:]`, which is every block. Which parameters ask for a gradient at stage 0?",
+            "Mind `blocks[-0:]`: every block. Which parameters ask for a gradient at stage 0?",
         ),
         "head_shut": Message(
             "The head trains at every stage.",
