@@ -214,7 +214,7 @@ def data_list(as_json: AsJson = False) -> None:
 def data_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="All if not given.")] = None,
 ) -> None:
-    """Download the photographs and the ImageNet weights."""
+    """Download photographs, weights and other data sets; `course data list` names them."""
     from course_lib.data.files import SOURCES, fetch
 
     for name in names or SOURCES:
