@@ -97,6 +97,7 @@ def test_modes_frozen_parts_and_inputs_are_left_as_they_were():
     kept = [x.clone() for x in (*source, target)]
     adapt(model, *source, target, term("MCC"), steps=3, batch_size=20, device="cpu", progress=False)
     assert modes(model) == before
+    assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(a, b) for a, b in zip(kept, (*source, target), strict=True))
     freeze(model.backbone)
     frozen, head = state(model.backbone), state(model.head)
@@ -230,6 +231,12 @@ def test_domains_that_are_one_and_domains_that_are_two():
         domain_accuracy(x[:3], y)
 
 
+def test_it_is_tested_on_images_it_was_not_fitted_to():
+    """With more features than images, a classifier fits pure noise without an error."""
+    x, y = torch.randn(2, 60, 80, generator=Generator().manual_seed(2))
+    assert np.mean([domain_accuracy(x, y, seed) for seed in range(5)]) < 0.7
+
+
 def test_the_domain_classifier_is_about_as_good_as_scikit_learns():
     generator = Generator().manual_seed(1)
     x, y = torch.randn(2, 500, 8, generator=generator)
@@ -276,6 +283,15 @@ def test_the_choice_is_sound_good_and_blind_to_target_labels(seed):
     assert order[select_model([runs[i] for i in order])] == chosen
     with pytest.raises(ValueError, match="no run"):
         select_model([])
+
+
+def test_a_single_class_is_passed_over_even_if_it_says_more():
+    hesitant = torch.tensor([[0.51, 0.49], [0.49, 0.51]]).repeat(10, 1)
+    one_class = torch.tensor([[0.99, 0.01], [0.55, 0.45]]).repeat(10, 1)
+    assert information(one_class) > information(hesitant)
+    runs = [{"source_val_accuracy": 0.9, "target_probs": p} for p in (one_class, hesitant)]
+    assert select_model(runs) == 1
+    assert select_model(runs[:1]) == 0  # there is nothing else
 
 
 def test_information_is_that_of_a_joint_table():
