@@ -109,7 +109,8 @@ def seeds_and_mine(
             ax.plot([values.mean()] * 2, [y - 0.12, y + 0.12], color=COLOURS[i], linewidth=2)
             if cross is not None:
                 ax.plot(cross, y, marker="x", color="black", markersize=8, linestyle="none")
-    ax.plot([], [], marker="x", color="black", linestyle="none", label="your seed")
+    if mine:
+        ax.plot([], [], marker="x", color="black", linestyle="none", label="your seed")
     for name, x in (references or {}).items():
         ax.axvline(x, color="0.4", linestyle="--", linewidth=1)
         ax.annotate(name, (x, -0.55), (3, 0), textcoords="offset points", fontsize=8, va="bottom")
