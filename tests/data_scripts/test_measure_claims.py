@@ -71,7 +71,8 @@ def test_an_interrupted_run_goes_on_with_the_seeds_that_are_missing(tmp_path):
     command = [sys.executable, str(SCRIPT), "--quick", "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True)
     whole = json.loads(out.read_text("utf-8"))
-    assert set(whole["numbers"]) <= set(results.numbers())
+    named = {key for key in whole["numbers"] if not key.startswith("scenes.")}  # they name sizes
+    assert named <= set(results.numbers())
 
     cut = json.loads(out.read_text("utf-8"))
     del cut["numbers"], cut["runs"]["less_data"]["1"], cut["runs"]["five_seeds"]
