@@ -9,8 +9,6 @@ from PIL import Image
 from course_lib.data import nuclei
 from course_lib.errors import CourseError
 
-STAND_IN = Path(__file__).parents[3] / "shared/data/medical/dsb2018_nuclei_256.zip"
-
 
 def png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
@@ -86,9 +84,8 @@ def test_a_missing_file_and_an_unknown_split(tmp_path, monkeypatch):
         nuclei.load("val")
 
 
-@pytest.mark.skipif(not STAND_IN.exists(), reason="the stand-in data are not here")
-def test_real_nuclei(monkeypatch):
-    monkeypatch.setenv("COURSE_DATA", str(STAND_IN.parent))
+def test_real_nuclei(monkeypatch, shared_data):
+    monkeypatch.setenv("COURSE_DATA", str(shared_data / "medical"))
     loaded = nuclei.load("test", limit=20)
     assert loaded.images.shape == (20, 3, 97, 97)
     share = loaded.masks.double().mean((1, 2))

@@ -38,7 +38,7 @@ def wrong_returns_a_tuple(situation, method, gain, low, high):
 def wrong_returns_nothing(situation, method, gain, low, high):
     """Named `type`."""
     _require(gain, low, high)
-    {"situation": situation, "method": method, "gain": gain}  # noqa: B018
+    _ = {"situation": situation, "method": method, "gain": gain}
 
 
 def wrong_returns_an_object(situation, method, gain, low, high):
@@ -72,7 +72,10 @@ def wrong_time_is_a_function(situation, method, gain, low, high):
     return dict(zip(KEYS, (situation, method, gain, low, high), strict=True)) | {"time": "now"}
 
 
-def wrong_time_of_the_definition(situation, method, gain, low, high, time=dt.datetime.now()):  # noqa: B008
+_AT_DEFINITION = dt.datetime.now()
+
+
+def wrong_time_of_the_definition(situation, method, gain, low, high, time=_AT_DEFINITION):
     """Named `stands_still`."""
     _require(gain, low, high)
     return dict(zip(KEYS, (situation, method, gain, low, high), strict=True)) | {"time": time}
