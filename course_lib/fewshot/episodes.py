@@ -99,7 +99,7 @@ def episode_accuracies(
     n_query: int,
     n_episodes: int,
     rng: Generator,
-    at_once: int = 200,
+    at_once: int | None = None,
 ) -> Tensor:
     """Return the accuracy of a classifier in each of many episodes on cached features.
 
@@ -113,6 +113,7 @@ def episode_accuracies(
         Such as `prototypes.prototype_logits`.
     at_once
         Episodes per tensor operation: changes speed and memory only. (All are drawn at once.)
+        None: as many as have about 1,600 images together, whose features fit a core's cache.
 
     Returns
     -------
@@ -124,10 +125,11 @@ def episode_accuracies(
 
 
 def accuracies(
-    features: Tensor, episodes: Episodes, classifier: Classifier, at_once: int = 200
+    features: Tensor, episodes: Episodes, classifier: Classifier, at_once: int | None = None
 ) -> Tensor:
     """Return the accuracy in each of the given episodes (E,); so two classifiers can be paired."""
     support, support_labels, query, query_labels = episodes
+    at_once = at_once or max(1, 1600 // (support.shape[1] + query.shape[1]))
     right = [
         classifier(features[s], support_labels, features[q]).argmax(-1) == query_labels
         for s, q in zip(support.split(at_once), query.split(at_once), strict=True)
