@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import embedding  # features[s], only faster
 
 Classifier = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``(support (..., S, D), support_labels (S,), query (..., Q, D)) -> logits (..., Q, W)``."""
@@ -62,11 +63,7 @@ def sample_episode(
 def sample_episodes(
     labels: Tensor, n_way: int, n_shot: int, n_query: int, n_episodes: int, rng: Generator
 ) -> Episodes:
-    """Draw many episodes at once, without a loop over them; see `sample_episode`.
-
-    Every class, and every example of a class, gets a random number; those with the largest are
-    taken. So a draw without replacement is one ``topk`` for all episodes together.
-    """
+    """Draw many episodes at once, without a loop over them; see `sample_episode`."""
     if min(n_way, n_shot, n_query, n_episodes) < 1:
         raise ValueError("An episode needs at least one class, one support and one query example.")
     members, sizes = _members(labels, n_shot + n_query)
@@ -75,10 +72,8 @@ def sample_episodes(
             f"A {n_way}-way episode with {n_shot} support and {n_query} query examples per class "
             f"needs {n_way} classes of {n_shot + n_query} or more; there are {len(members)}."
         )
-    ways = torch.rand(n_episodes, len(members), generator=rng).topk(n_way).indices
-    keys = torch.rand(n_episodes, n_way, members.shape[1], generator=rng)
-    keys[torch.arange(members.shape[1]) >= sizes[ways][..., None]] = -1  # no such example
-    places = keys.topk(n_shot + n_query).indices
+    ways = _draw(torch.full((n_episodes,), len(members)), n_way, rng)
+    places = _draw(sizes[ways], n_shot + n_query, rng)
     chosen = members[ways[..., None], places]
     y = torch.arange(n_way)
     return Episodes(
@@ -131,10 +126,25 @@ def accuracies(
     support, support_labels, query, query_labels = episodes
     at_once = at_once or max(1, 1600 // (support.shape[1] + query.shape[1]))
     right = [
-        classifier(features[s], support_labels, features[q]).argmax(-1) == query_labels
+        classifier(embedding(s, features), support_labels, embedding(q, features)).argmax(-1)
+        == query_labels
         for s, q in zip(support.split(at_once), query.split(at_once), strict=True)
     ]
     return torch.cat(right).float().mean(1)
+
+
+def _draw(sizes: Tensor, n: int, rng: Generator) -> Tensor:
+    """Draw n of the numbers below each size, in random order, without replacement: (..., n).
+
+    The first n steps of a Fisher-Yates shuffle, taken by all draws together.
+    """
+    order = torch.arange(int(sizes.max())).repeat(*sizes.shape, 1)
+    steps = torch.rand(n, *sizes.shape, generator=rng, dtype=torch.float64)
+    for i in range(n):
+        other = i + (steps[i] * (sizes - i)).long()[..., None]
+        picked, mine = order.gather(-1, other), order[..., i : i + 1].clone()
+        order.scatter_(-1, other, mine)[..., i : i + 1] = picked
+    return order[..., :n]
 
 
 def _members(labels: Tensor, at_least: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Prototypical networks (Snell, Swersky & Zemel 2017): a class is the mean of its support."""
 
 from torch import Tensor
+from torch.linalg import vecdot
 from torch.nn import functional as F
 
 
@@ -45,5 +46,5 @@ def prototype_logits(support: Tensor, support_labels: Tensor, query: Tensor) -> 
     # far from 0. A shift of everything changes no distance; so shift their centre to 0.
     centre = prototypes.mean(-2, keepdim=True)
     query, prototypes = query - centre, prototypes - centre
-    squares = query.square().sum(-1)[..., :, None] + prototypes.square().sum(-1)[..., None, :]
-    return -(squares - 2 * query @ prototypes.mT).clamp(min=0)
+    squares = vecdot(query, query)[..., :, None] + vecdot(prototypes, prototypes)[..., None, :]
+    return (2 * query @ prototypes.mT - squares).clamp(max=0)
