@@ -47,8 +47,11 @@ def mmd_loss(
     bandwidths = bandwidths.reshape(-1, 1, 1)
     if len(bandwidths) == 0 or not (bandwidths > 0).all():
         raise ValueError("MMD needs at least one bandwidth, and every bandwidth above 0.")
-    kernel = (-squared_distances(torch.cat([source, target])) / (2 * bandwidths**2)).exp().mean(0)
-    within_source, within_target, across = kernel[:n, :n], kernel[n:, n:], kernel[:n, n:]
+    distances = squared_distances(torch.cat([source, target]))
+    within_source, within_target, across = (
+        (block * (-0.5 / bandwidths**2)).exp().mean(0)
+        for block in (distances[:n, :n], distances[n:, n:], distances[:n, n:])
+    )
     if unbiased:
         within = [
             (k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1))
@@ -77,6 +80,6 @@ def median_bandwidths(source: Tensor, target: Tensor) -> Tensor:
     Each twice as wide in ``sigma²`` as the one before, the middle one the median; detached, so
     that no gradient comes from the choice.
     """
-    distances = squared_distances(torch.cat([source, target]).detach())
+    distances = torch.pdist(torch.cat([source, target]).detach()).square()
     median = distances[distances > 0].median()
     return (median * 2.0 ** torch.arange(-2, 3, device=median.device)).sqrt()
