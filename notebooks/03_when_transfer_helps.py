@@ -693,11 +693,10 @@ def copy_first_k(source, target, k):
     given, own = source.state_dict(), target.state_dict()
     names = [name for name in own if name.startswith(prefixes)]
     for name in names:  # look first, so that nothing is half copied
-        if name not in given or given[name].shape != own[name].shape:
+        if given[name].shape != own[name].shape:
             raise ValueError(f"{name} has another shape in the source.")
-    with torch.no_grad():
-        for name in names:
-            own[name].copy_(given[name])
+    for name in names:
+        own[name].copy_(given[name])  # a state dict's tensors are the model's own, detached
     return names
     ### END SOLUTION
 

@@ -60,9 +60,9 @@ def _pool_and_test(rng: torch.Generator, smallest: int, n_test: int) -> dict:
     labels = torch.arange(n_classes).repeat_interleave(sizes)
     labels = labels[torch.randperm(len(labels), generator=rng)]
     test_labels = torch.randint(n_classes, (n_test,), generator=rng)
-    means = 0.45 * torch.rand(n_classes, 1, 4, 4, generator=rng)
+    means = 0.45 * torch.rand(n_classes, 1, 3, 5, generator=rng)
     images, test_images = (
-        (means[y] + 0.55 * torch.rand(len(y), 1, 4, 4, generator=rng))
+        (means[y] + 0.55 * torch.rand(len(y), 1, 3, 5, generator=rng))
         for y in (labels, test_labels)
     )
     images[:, 0, 0, 0] = torch.arange(len(labels)) / 2048  # exact in float32
@@ -81,6 +81,8 @@ def _read_curve(answer: dict, case: dict) -> list[list[int]]:
     value = returned(answer)
     sizes, fits, labels = case["sizes"], answer["fits"], case["labels"]
     n_classes = case["n_classes"]
+    if sorted(len(fit["numbers"]) for fit in fits) == [size * n_classes for size in sizes]:
+        fits.sort(key=lambda fit: len(fit["numbers"]))  # whichever size was fitted first
     if len(fits) != len(sizes):
         times = f"{len(fits)} calls of `fit`"
         raise NotYet("calls", expected=f"{len(sizes)} calls, one per size", seen=times)
@@ -158,23 +160,25 @@ def _read_accuracies(value: object, answer: dict, case: dict) -> None:
 
     def near(other: list[float]) -> bool:
         # Float32 may round a share; the nearest other share is 1/400 away.
-        return all(abs(a - b) < 1e-5 for a, b in zip(seen, other, strict=True))
+        return len(other) == len(seen) and all(
+            abs(a - b) < 1e-5 for a, b in zip(seen, other, strict=True)
+        )
 
     if near(truth):
         return
     own = accuracies(lambda f: pool_images[_numbers(f)], lambda f: case["labels"][_numbers(f)])
     rolled = accuracies(lambda fit: test_images, lambda fit: (test - 1) % case["n_classes"])
+    full = set(range(1024, 1024 + len(test)))
+    asked = [set(_numbers(fit, "asked").tolist()) for fit in fits]
     slips = {
         "train_mode": rolled,
-        "on_training": own,
+        "on_training": own if all(a - full for a in asked) else [],
         "percent": [100 * a for a in truth],
         "errors": [1 - a for a in truth],
         "count": [a * len(test) for a in truth],
         "reversed": truth[::-1],
     }
     key = next((key for key, other in slips.items() if near(other)), None)
-    full = set(range(1024, 1024 + len(test)))
-    asked = [set(_numbers(fit, "asked").tolist()) for fit in fits]
     if key is None and any(a and not a & full for a in asked):
         key = "rest_of_pool"
     if key is None and any(not full <= a for a in asked):
@@ -237,18 +241,20 @@ def _paired_runs(rng: torch.Generator, n: int, effect: float) -> tuple[Tensor, T
     """Draw results on which the seed has far more influence than the method.
 
     The differences look like a normal sample (normal scores, slightly moved), so that every sound
-    interval has nearly the same width; their deviation is 1/6 of that of the seeds or less.
+    interval has nearly the same width; their deviation is half of that of the seeds or less. With
+    enough of them, results that were sorted first have a clearly narrower interval.
     """
     scores = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)
     scores = scores + 0.03 * torch.randn(n, generator=rng)
     scores = (scores - scores.mean()) / scores.std()
-    scores = scores[torch.randperm(n, generator=rng)]
     while True:
-        seeds = torch.randn(n, generator=rng, dtype=torch.float64)
-        if seeds.std() > 0.6:
+        scores = scores[torch.randperm(n, generator=rng)]
+        seeds = 3 * torch.randn(n, generator=rng, dtype=torch.float64)
+        apart = (seeds + scores).sort().values - seeds.sort().values
+        if seeds.std() > 2 and (n < 10 or apart.std() < 0.75):
             break
     spread = 0.004 + 0.004 * torch.rand((), generator=rng)
-    scratch = 0.7 + 10 * spread * seeds
+    scratch = 0.7 + spread * seeds
     return scratch + spread * (scores + effect), scratch
 
 
@@ -301,9 +307,11 @@ def _compare_gains(seen: list[dict], cases: list[list[Tensor]]) -> None:
     ]
     fits = [0.8 <= width <= 1.2 for width in widths]
     if not all(fits):
-        # Forgetting the pairs makes the interval wider than 1.6 times here, with any quantile.
+        # Without the pairs it is at least 2.4 times as wide (2,000 draws); 1.6 with any quantile.
         five = [len(d) == 5 for d in differences]
         few = all(fit != is_five for fit, is_five in zip(fits, five, strict=True))
+        # 1.96 gives .96 of t's width at n = 30, the percentile bootstrap .94; a 90 % level .83.
+        few = few and all(w > 0.88 for w, d in zip(widths, differences, strict=True) if len(d) > 20)
         key = "unpaired" if min(widths) > 1.6 else "few_seeds" if few else "width"
         require(fits, key)
     # A bootstrap's interval need not be symmetric.
@@ -410,9 +418,9 @@ def _dips(rng: torch.Generator) -> tuple[list[dict], float]:
 
 
 def _exactly(rng: torch.Generator) -> tuple[list[dict], float]:
-    """One row has exactly the target; a later one has more, and the last one less."""
-    target = draw(rng, 6, 10) / 16
-    val = [target - 0.2, target - 0.05, target, target + 0.1, target - 0.1]
+    """One row has exactly the target, the one before nearly; a later one more, the last less."""
+    target = draw(rng, 7, 10) / 16
+    val = [target - 0.2, target - 0.001, target, target + 0.1, target - 0.1]
     return _rows(rng, val), target
 
 
@@ -470,6 +478,8 @@ _STEPS: dict[str, Callable[[list[dict], float], float]] = {
     "last3": _for_good,
     "train": lambda h, t: _first(h, lambda row: row["train_accuracy"] >= t),
     "strict": lambda h, t: _first(h, lambda row: _val(row) > t),
+    "rounded": lambda h, t: _first(h, lambda row: round(_val(row), 2) >= round(t, 2)),
+    "rounded2": lambda h, t: _first(h, lambda row: _val(row) >= t - 0.01),
     "nan": lambda h, t: _first(h, lambda row: not _val(row) < t),
     "zero": lambda h, t: _first(h, lambda row: _val(row) >= t) or math.inf,
     "zero2": lambda h, t: _first(h, lambda row: _val(row) >= t and row["step"] > 0),
@@ -490,6 +500,7 @@ def copy_first_k(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # (widths of the source's blocks, of the target's, k): heads differ, and so does what lies
     # behind the first k blocks.
     rounds = [([4, 5, 6, 5], [4, 5, 6, 5], 2), ([5, 6], [5, 6], 0), ([4, 6, 5], [4, 6, 5, 7], 3)]
+    rounds += [([2] * 11, [2] * 11, 2)]  # block 10, whose name begins as that of block 1
     if hard:
         rounds += [([6, 4, 5, 5], [6, 7, 5, 4], 1), ([5, 4], [5, 4], 2), ([7], [7], 1)]
         rounds += [([4, 5, 4, 6], [4, 5, 8], 2), ([3, 3, 3, 3, 3], [3, 3, 3, 3, 3], 4)]
@@ -580,6 +591,7 @@ def _read_copy(answer: dict, inputs: dict) -> None:
         "next_block": {name for name in common if block(name) == k},
         "weights_only": {name for name in inside if name.endswith("weight")},
         "counter": {name for name in inside if not name.endswith("num_batches_tracked")},
+        "prefix": {name for name in common if str(block(name)).startswith(tuple("0123456789"[:k]))},
     }
     same_key = {"one_too_many": "off_by_one", "next_block": "one_block", "counter": "buffers"}
     if changed != inside:
@@ -597,6 +609,9 @@ def _read_copy(answer: dict, inputs: dict) -> None:
     for name in sorted(inside):
         if not is_source(name):
             raise NotYet("values", expected=f"the source's {name}", seen="other numbers")
+    if not answer["trainable"]:
+        seen = "`requires_grad` of a parameter switched off"
+        raise NotYet("frozen", expected="every parameter as trainable as before", seen=seen)
     if answer["shared"]:
         expected = "a target that stays when the source changes"
         raise NotYet("shared", expected=expected, seen=f"{answer['shared'][0]} changed with it")

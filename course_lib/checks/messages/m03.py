@@ -250,6 +250,12 @@ MESSAGES = {
             "A row with exactly the target was passed over.",
             "Look at your comparison.",
         ),
+        "rounded": Message(
+            "Reached means at least: an accuracy a little below the target has not reached it.",
+            "A row barely below the target was taken. Perhaps accuracies were rounded, or a "
+            "tolerance was subtracted.",
+            "Compare the numbers as they are.",
+        ),
         "nan": Message(
             "NaN means not measured: such a row reaches nothing.",
             "A row with NaN was taken for one that is there. Every comparison with NaN is False, "
@@ -338,6 +344,18 @@ MESSAGES = {
             "The weights are there, batch-norm's running statistics or its counter are not. "
             "Pretrained filters with the statistics of another network give other features.",
             "`parameters()` leaves the buffers out. What has both?",
+        ),
+        "prefix": Message(
+            "k = {k} means the blocks 0 to k - 1, and no other.",
+            "A later block was copied too, one whose number begins with the same digit: the name "
+            "of block 10 begins like that of block 1.",
+            "Where does the number of a block end in a name such as `backbone.blocks.10.0.weight`?",
+        ),
+        "frozen": Message(
+            "Copying is not freezing: every parameter trains as it did before.",
+            "`requires_grad` was switched off on the way. Whether the copied blocks train is the "
+            "caller's choice.",
+            "Look for `requires_grad`; a copy needs none of it.",
         ),
         "weights_only": Message(
             "Every parameter and buffer of a block is copied.",
@@ -443,8 +461,8 @@ HINTS = {
         "Which names in `model.state_dict()` belong to the first two blocks? What do they have in "
         "common?",
         "A `state_dict` has parameters and buffers, and its tensors are the model's own: what is "
-        "copied into them is in the model. First check the number of blocks and all shapes, then "
-        "copy under `torch.no_grad()`.",
+        "copied into them is in the model, and they have no gradient to disturb. First check the "
+        "number of blocks and all shapes, then copy.",
         "own, given = target.state_dict(), source.state_dict()\n"
         "if k > ...:                            # either model may have too few blocks\n"
         "    raise ValueError(...)\n"

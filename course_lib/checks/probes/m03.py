@@ -88,6 +88,7 @@ def copy_first_k(function: Callable, inputs: dict) -> dict:
         "returned": plain(result),
         "source": state_of(source),
         "target": state_of(target),
+        "trainable": all(p.requires_grad for m in (source, target) for p in m.parameters()),
     }
     # Whatever happens to the source from now on is no affair of the target's.
     with torch.no_grad():

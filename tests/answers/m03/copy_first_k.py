@@ -182,6 +182,25 @@ def wrong_assigned_by_load_state_dict(source, target, k):
     return names
 
 
+def wrong_prefix_without_its_dot(source, target, k):
+    """Named `prefix`."""
+    _check(source, target, k)
+    prefixes = tuple(f"backbone.blocks.{i}" for i in range(k))
+    both = source.state_dict().keys() & target.state_dict().keys()
+    return _copy(
+        source, target, [n for n in target.state_dict() if n.startswith(prefixes) and n in both]
+    )
+
+
+def wrong_freezes_what_it_copies(source, target, k):
+    """Named `frozen`."""
+    _check(source, target, k)
+    names = _copy(source, target, _names(target, k))
+    for block in target.backbone.blocks[:k]:
+        block.requires_grad_(False)
+    return names
+
+
 def wrong_drops_the_later_blocks(source, target, k):
     """Named `structure`."""
     _check(source, target, k)
@@ -367,3 +386,27 @@ def right_parameters_then_buffers(source, target, k):
     for name in names:
         own[name].data = given[name].detach().clone()
     return names
+
+
+class _Copier:
+    """Walks through the modules, and makes new parameters instead of filling the old ones."""
+
+    def __call__(self, source, target, k, verbose=False):
+        _check(source, target, k)
+        names = []
+        for i in range(k):
+            prefix = f"backbone.blocks.{i}"
+            given = dict(source.get_submodule(prefix).named_modules())
+            for path, module in target.get_submodule(prefix).named_modules():
+                for name, value in given[path].named_parameters(recurse=False):
+                    setattr(module, name, torch.nn.Parameter(value.detach().clone()))
+                    names.append(".".join(filter(None, [prefix, path, name])))
+                for name, value in given[path].named_buffers(recurse=False):
+                    module.register_buffer(name, value.clone())
+                    names.append(".".join(filter(None, [prefix, path, name])))
+        if verbose:
+            print(names)
+        return names
+
+
+right_new_parameters = _Copier()

@@ -77,6 +77,30 @@ def wrong_test_set_as_large_as_the_training_set(
     return accuracies
 
 
+def wrong_drops_the_last_batch_of_the_test(
+    fit, images, labels, test_images, test_labels, sizes, seed
+):
+    """Named `test_subset`."""
+    accuracies = []
+    for support in _supports(labels, sizes, seed):
+        model = fit(images[support], labels[support]).eval()
+        whole = len(test_labels) // 16 * 16
+        batches = zip(test_images[:whole].split(16), test_labels[:whole].split(16), strict=True)
+        right = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
+        accuracies.append(right / whole)
+    return accuracies
+
+
+def wrong_always_ten_classes(fit, images, labels, test_images, test_labels, sizes, seed):
+    """Named `raised`."""
+    rng = np.random.default_rng(seed)
+    of_classes = [rng.permutation(np.flatnonzero(labels == k)) for k in range(10)]
+    if min(map(len, of_classes)) < max(sizes):
+        raise ValueError("A class has too few examples.")
+    supports = [np.concatenate([members[:size] for members in of_classes]) for size in sizes]
+    return _curve(fit, images, labels, test_images, test_labels, sizes, supports)
+
+
 def wrong_first_images_of_the_pool(fit, images, labels, test_images, test_labels, sizes, seed):
     """Named `unstratified`."""
     n_classes = len(labels.unique())
@@ -355,3 +379,32 @@ def right_tests_in_batches_and_shuffled(fit, images, labels, test_images, test_l
                 right += int((model(test_images[batch]).argmax(1) == test_labels[batch]).sum())
         accuracies.append(right / len(test_labels))
     return accuracies
+
+
+def right_largest_first_results_put_back(
+    fit, images, labels, test_images, test_labels, sizes, seed
+):
+    supports = _supports(labels, sizes, seed)[::-1]
+    return _curve(fit, images, labels, test_images, test_labels, sizes, supports)[::-1]
+
+
+class _Curve:
+    """Cuts every smaller subset out of the largest one; keeps a note that nobody asked for."""
+
+    def __call__(self, fit, images, labels, test_images, test_labels, sizes, seed, note=True):
+        largest, _ = k_shot_split(labels, sizes[-1], seed)
+        rank = {k: 0 for k in labels.unique().tolist()}
+        ranks = []
+        for i in largest[torch.randperm(len(largest), generator=_generator(seed))].tolist():
+            ranks.append((rank[int(labels[i])], i))
+            rank[int(labels[i])] += 1
+        supports = [[i for place, i in ranks if place < size] for size in sizes]
+        self.sizes = sizes if note else None
+        return _curve(fit, images, labels, test_images, test_labels, sizes, supports)
+
+
+def _generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+right_cut_out_of_the_largest = _Curve()

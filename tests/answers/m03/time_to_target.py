@@ -1,5 +1,6 @@
 """Answers to `time_to_target`."""
 
+import bisect
 import itertools
 import math
 import sys
@@ -48,6 +49,20 @@ def wrong_train_accuracy(history, target):
 def wrong_more_than_the_target(history, target):
     """Named `strict`."""
     return next((row["step"] for row in history if row["val_accuracy"] > target), math.inf)
+
+
+def wrong_rounded_accuracies(history, target):
+    """Named `rounded`."""
+    for row in history:
+        if round(row["val_accuracy"], 2) >= round(target, 2):
+            return row["step"]
+    return math.inf
+
+
+def wrong_a_point_below_is_near_enough(history, target):
+    """Named `rounded`."""
+    hits = [row["step"] for row in history if row["val_accuracy"] >= target - 0.01]
+    return min(hits, default=math.inf)
 
 
 def wrong_not_below(history, target):
@@ -147,6 +162,22 @@ def wrong_interpolates(history, target):
             return before["step"] + share * (row["step"] - before["step"])
         if not math.isnan(value):
             before = row
+    return math.inf
+
+
+def wrong_bisects_a_curve_that_wobbles(history, target):
+    """Named `value`."""
+    place = bisect.bisect_left([row["val_accuracy"] for row in history], target)
+    return history[place]["step"] if place < len(history) else math.inf
+
+
+def wrong_stops_at_the_first_nan(history, target):
+    """Named `value`."""
+    for row in history:
+        if math.isnan(row["val_accuracy"]):
+            return math.inf
+        if row["val_accuracy"] >= target:
+            return row["step"]
     return math.inf
 
 

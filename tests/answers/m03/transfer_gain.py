@@ -146,6 +146,19 @@ def wrong_one_standard_error(transfer, scratch):
     return _gain(d.mean(), d.mean() - half, d.mean() + half)
 
 
+def wrong_level_of_ninety_percent(transfer, scratch):
+    """Named `width`."""
+    d = np.subtract(*_arrays(transfer, scratch))
+    half = stats.t.ppf(0.95, len(d) - 1) * stats.sem(d)
+    return _gain(d.mean(), d.mean() - half, d.mean() + half)
+
+
+def wrong_sorted_before_the_subtraction(transfer, scratch):
+    """Named `width`."""
+    a, b = (np.sort(x) for x in _arrays(transfer, scratch))
+    return _gain(*paired_effect(a, b))
+
+
 def wrong_smallest_and_largest(transfer, scratch):
     """Named `width`."""
     d = np.subtract(*_arrays(transfer, scratch))
@@ -211,6 +224,12 @@ def wrong_a_floor_under_the_spread(transfer, scratch):
     """Named `zero_width`."""
     gain, low, high = paired_effect(transfer, scratch)
     return _gain(gain, min(low, gain - 1e-3), max(high, gain + 1e-3))
+
+
+def wrong_subtracts_lists(transfer, scratch):
+    """Named `raised`."""
+    d = np.asarray(transfer - scratch)
+    return _gain(*paired_effect(d, np.zeros(len(d))))
 
 
 def wrong_mean_for_gain(transfer, scratch):
@@ -285,3 +304,18 @@ def right_interval_of_scipys_t(transfer, scratch):
     low, high = stats.t.interval(0.95, len(d) - 1, loc=d.mean(), scale=scale)
     verdicts = {(1, 1): "helps", (-1, -1): "hurts"}
     return _gain(d.mean(), low, high, verdicts.get((np.sign(low), np.sign(high)), "undecided"))
+
+
+class _Gain:
+    level = 0.95
+
+    def __call__(self, transfer, scratch, level=None):
+        t = stats.ttest_1samp(np.subtract(*_arrays(transfer, scratch)), 0)
+        d = np.subtract(*_arrays(transfer, scratch))
+        if np.ptp(d) == 0:
+            return _gain(*[float(d[0])] * 3)
+        low, high = t.confidence_interval(level or self.level)
+        return {"low": low, "high": high, "verdict": _verdict(low, high), "gain": np.mean(d)}
+
+
+right_an_object = _Gain()
