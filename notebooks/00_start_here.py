@@ -833,7 +833,7 @@ plots.show(
 verdict = claims.record(
     "one_shot",
     *gain,
-    note="accuracy, backbone - pixels, nearest centroid, 1 label per class, digits, 10 seeds",
+    note="backbone - pixels, nearest centroid, 1 label per class, digits, 10 seeds",
 )
 print("One-shot claim, as tested here:", verdict)
 claims.board()
@@ -848,7 +848,7 @@ claims.board()
 # %%
 try:
     plots.show(
-        plots.ledger(ledger.rows()),
+        plots.ledger(ledger.rows(here=True)),
         caption="Your predictions and what was measured. Where was the surprise?",
         alt="A row for each prediction of yours, beside the measured value with its interval.",
     )

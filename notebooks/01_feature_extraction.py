@@ -857,17 +857,18 @@ seeds = f"seeds {my_seed} to {my_seed + 4}"
 claims.record(
     "feature_extraction",
     *extraction_gain,
-    note=f"accuracy, frozen - scratch, 40 labelled digits, {seeds}",
+    note=f"frozen - scratch, 40 labelled digits, {seeds}",
 )
 claims.record(
     "less_data",
     *half_the_labels,
-    note=f"accuracy, frozen with 20 labels - scratch with 40, digits, {seeds}",
+    note=f"frozen with 20 labels - scratch with 40, digits, {seeds}",
 )
 claims.record(
     "faster_training",
     *seconds_saved,
-    note=f"seconds saved to {TARGET:.0%} with 40 labelled digits, pretraining not counted, {seeds}",
+    note=f"saved to {TARGET:.0%} with 40 labelled digits, pretraining not counted, {seeds}",
+    unit="seconds",
 )
 claims.board()
 
@@ -1237,7 +1238,7 @@ else:
 # %%
 try:
     plots.show(
-        plots.ledger(ledger.rows()),
+        plots.ledger(ledger.rows(here=True)),
         caption="Your predictions and what was measured. Where was the surprise?",
         alt="A row for each prediction of yours, beside the measured value with its interval.",
     )

@@ -817,7 +817,7 @@ plots.show(
 claims.record(
     "fine_tuning",
     *effects["plain digits, 20 labels"],
-    note="accuracy, LP-FT - frozen, 20 labelled digits, seeds "
+    note="LP-FT - frozen, 20 labelled digits, seeds "
     f"{my_seed} to {my_seed + 4}; on clutter {{:+.3f}} [{{:+.3f}}, {{:+.3f}}]".format(
         *effects["cluttered digits, 50 labels"]
     ),

@@ -409,7 +409,7 @@ for claim, gain, note in (
     ("less_data", less_data, "LP-FT with 2 labels per class - scratch with 4"),
 ):
     ends = (float(gain[end]) for end in ("gain", "low", "high"))
-    claims.record(claim, *ends, note=f"accuracy on digits, {note}, {STEPS} steps, {seeds_text}")
+    claims.record(claim, *ends, note=f"digits, {note}, {STEPS} steps, {seeds_text}")
 Table(
     {"claim": claim} | row_of(gain)
     for claim, gain in (("better, same labels", better), ("half the labels", less_data))
@@ -565,8 +565,9 @@ saved = paired_effect(cpu["scratch"], cpu["frozen"])
 claims.record(
     "faster_training",
     *saved,
-    note=f"CPU-seconds saved to {TARGET:.0%} of validation digits, frozen against scratch, "
+    note=f"saved to {TARGET:.0%} of validation digits, frozen against scratch, "
     f"20 labels per class, pretraining not counted, {seeds_text}",
+    unit="CPU-seconds",
 )
 Table(
     {
@@ -958,8 +959,7 @@ field = gain_of(from_print, from_pixels)
 claims.record(
     "new_domains",
     *(float(field[end]) for end in ("gain", "low", "high")),
-    note="accuracy, printed to handwritten: frozen glyph features - pixels, 1 label per class, "
-    f"{seeds_text}",
+    note=f"printed to handwritten: frozen glyph features - pixels, 1 label per class, {seeds_text}",
 )
 Table([row_of(field)])
 
@@ -1090,7 +1090,7 @@ claims.board()
 # %%
 try:
     plots.show(
-        plots.ledger(ledger.rows()),
+        plots.ledger(ledger.rows(here=True)),
         caption="Your predictions and what was measured. Where was the surprise?",
         alt="A row for each prediction of yours, beside the measured value with its interval.",
     )

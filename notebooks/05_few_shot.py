@@ -859,7 +859,7 @@ over_pixels = paired_effect(of_backbone, of_pixels)
 claims.record(
     "one_shot",
     *(float(end) for end in enough),
-    note=f"one-shot accuracy on handwritten digits, 10-way, minus 0.9, seed {my_seed}",
+    note=f"one shot on handwritten digits, 10-way, minus 0.9, seed {my_seed}",
 )
 plots.show(
     plots.intervals(
@@ -973,7 +973,7 @@ else:
 # %%
 try:
     plots.show(
-        plots.ledger(ledger.rows()),
+        plots.ledger(ledger.rows(here=True)),
         caption="Your predictions and what was measured. Where was the surprise?",
         alt="A row for each prediction of yours, beside the measured value with its interval.",
     )

@@ -971,7 +971,7 @@ else:
 # %%
 try:
     plots.show(
-        plots.ledger(ledger.rows()),
+        plots.ledger(ledger.rows(here=True)),
         caption="Your predictions and what was measured. Where was the surprise?",
         alt="A row for each prediction of yours, beside the measured value with its interval.",
     )

@@ -57,7 +57,14 @@ CLAIMS = {
 }
 
 
-def record(claim_id: str, mean: float, low: float, high: float, note: str = "") -> str:
+def record(
+    claim_id: str,
+    mean: float,
+    low: float,
+    high: float,
+    note: str = "",
+    unit: str = "accuracy",
+) -> str:
     """Put the learner's own measurement beside a claim; a later one replaces it.
 
     Parameters
@@ -68,7 +75,9 @@ def record(claim_id: str, mean: float, low: float, high: float, note: str = "") 
         An effect and its 95 % interval, such as `paired_effect` returns; above 0 speaks for the
         claim.
     note
-        What was measured: unit, methods, data, number of seeds.
+        What was measured: methods, data, number of seeds.
+    unit
+        Of the effect; a difference in "accuracy" is shown in points.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def record(claim_id: str, mean: float, low: float, high: float, note: str = "") 
             f"The mean lies in its interval, but {mean:g} is not in [{low:g}, {high:g}]."
         )
     verdict = "supported" if low > 0 else "contradicted" if high < 0 else "undecided"
-    entry = {"mean": mean, "low": low, "high": high, "verdict": verdict, "note": note}
+    entry = {"mean": mean, "low": low, "high": high, "unit": unit, "verdict": verdict, "note": note}
     save("claims", load("claims") | {claim_id: entry})
     return verdict
 
@@ -98,16 +107,18 @@ def rows() -> list[dict]:
     """Return every claim with the learner's measurement, in the order of `CLAIMS`.
 
     Each has ``id``, ``module``, ``claim``, ``verdict`` ("not tested yet" where there is none),
-    ``note``, and ``mean``, ``low`` and ``high``, or None.
+    ``note``, ``unit``, ``mean``, ``low`` and ``high`` (or None), and ``effect``: them as a text.
     """
-    untested = {"verdict": "not tested yet", "note": "", "mean": None, "low": None, "high": None}
+    untested = {"verdict": "not tested yet", "note": "", "unit": "accuracy"}
+    untested |= dict.fromkeys(("mean", "low", "high"))
     measured = load("claims")
-    return [
+    found = [
         {"id": claim_id, "module": claim.module, "claim": claim.text}
         | untested
         | measured.get(claim_id, {})
         for claim_id, claim in CLAIMS.items()
     ]
+    return [row | {"effect": _effect(row)} for row in found]
 
 
 def board() -> Table:
@@ -119,11 +130,18 @@ def board() -> Table:
         {
             "module": row["module"],
             "claim": row["claim"],
-            "effect [95 % interval]": ""
-            if row["mean"] is None
-            else "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**row),
+            "effect [95 % interval]": row["effect"],
             "verdict": row["verdict"],
             "measured": row["note"],
         }
         for row in rows()
     )
+
+
+def _effect(row: dict) -> str:
+    if row["mean"] is None:
+        return ""
+    numbers = [row[name] for name in ("mean", "low", "high")]
+    if row["unit"] == "accuracy":
+        return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(100 * n for n in numbers))
+    return "{:+.3g} {unit} [{:+.3g}, {:+.3g}]".format(*numbers, unit=row["unit"])

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from course_lib.evidence.notes import Table, load, number, save
 
+_here: set[str] = set()  # what this Python process, one notebook, wrote about
+
 
 def predict(key: str, value: float | None, unit: str) -> None:
     """Write down a prediction before the run.
@@ -30,6 +32,7 @@ def predict(key: str, value: float | None, unit: str) -> None:
         print(f"No prediction yet for “{key}”: replace the ... by a number.")
         return
     value = number(value, "prediction")
+    _here.add(key)
     entries = load("ledger")
     entry = entries.get(key, {})
     if "measured" in entry:
@@ -50,6 +53,7 @@ def measured(key: str, mean: float, low: float | None = None, high: float | None
     ValueError
         If a number is not finite.
     """
+    _here.add(key)
     result = {"measured": number(mean, "measurement")}
     if low is not None and high is not None:
         result |= {"low": number(low, "low end"), "high": number(high, "high end")}
@@ -58,13 +62,15 @@ def measured(key: str, mean: float, low: float | None = None, high: float | None
     save("ledger", entries | {key: kept | result})
 
 
-def rows() -> Table:
+def rows(*, here: bool = False) -> Table:
     """Return the ledger, in the order of writing; None where there is no number yet.
 
-    Each row has ``key``, ``unit``, ``predicted``, ``measured``, ``low`` and ``high``.
+    Each row has ``key``, ``unit``, ``predicted``, ``measured``, ``low`` and ``high``. With `here`
+    only what this notebook has written since its kernel started.
     """
     columns = ("unit", "predicted", "measured", "low", "high")
     return Table(
         {"key": key} | {column: entry.get(column) for column in columns}
         for key, entry in load("ledger").items()
+        if key in _here or not here
     )

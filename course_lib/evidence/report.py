@@ -74,7 +74,7 @@ def _claim(row: dict) -> str:
     effect = ""
     if row["mean"] is not None:
         reach = max(abs(row["low"]), abs(row["high"]), 1e-12)
-        text = "{mean:+.3g} [{low:+.3g}, {high:+.3g}]".format(**row)
+        text = escape(row["effect"])
         strip = _strip(
             (-reach, reach), measured=row, zero=True, says=f"Effect {text}; 0 is in the middle."
         )

@@ -31,7 +31,7 @@ def test_the_verdict_is_what_the_interval_says(low, high, verdict):
     row = next(row for row in claims.board() if row["verdict"] != "not tested yet")
     assert row["claim"] == claims.CLAIMS["less_data"].text
     assert row["verdict"] == verdict
-    assert f"{mean:+.3f}" in row["effect [95 % interval]"]
+    assert row["effect [95 % interval]"].startswith(f"{100 * mean:+.1f} points [")
     assert "&lt;b&gt;5&lt;/b&gt;" in claims.board()._repr_html_()
     assert verdict in repr(claims.board())
 
@@ -66,6 +66,21 @@ def test_a_prediction_can_be_revised_until_it_was_measured(capsys):
         {"key": "run", "unit": "accuracy", "predicted": 0.6, "measured": 0.81,
          "low": None, "high": None},
     ]  # fmt: skip
+
+
+def test_an_effect_is_shown_with_its_unit():
+    claims.record("faster_training", 12.5, 10, 15, unit="seconds")
+    (row,) = [row for row in claims.board() if row["verdict"] == "supported"]
+    assert row["effect [95 % interval]"] == "+12.5 seconds [+10, +15]"
+
+
+def test_the_rows_of_this_notebook_only(course_home, monkeypatch):
+    ledger.predict("earlier", 0.5, "accuracy")
+    monkeypatch.setattr(ledger, "_here", set())  # a new kernel
+    ledger.predict("now", 0.6, "accuracy")
+    ledger.measured("later", 0.7)
+    assert [row["key"] for row in ledger.rows(here=True)] == ["now", "later"]
+    assert [row["key"] for row in ledger.rows()] == ["earlier", "now", "later"]
 
 
 def test_a_blank_prediction_stops_nothing(capsys):

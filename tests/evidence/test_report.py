@@ -71,7 +71,7 @@ def test_what_was_measured_is_on_the_page():
     assert page.open == []
     for expected in (
         "3 of 8 claims tested: 1 supported, 1 contradicted, 1 undecided.",
-        "+0.15 [+0.1, +0.2]", "-0.1 [-0.2, -0.05]", "<script>alert(1)</script>",
+        "+15.0 points [+10.0, +20.0]", "-10.0 points [-20.0, -5.0]", "<script>alert(1)</script>",
         "first & last: predicted 0.25, measured 0.5 [0.4, 0.6]",
         "third: predicted 2.25, measured 2.5 [2.4, 2.6]",
         "my <signs>", "Predicted before the study: +0.11 [-0.02, +0.31]",
