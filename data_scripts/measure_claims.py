@@ -19,6 +19,7 @@ from typing import Annotated
 
 import claims
 import typer
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -102,9 +103,10 @@ def main(
             missing[claim] = error
             continue
         bar.write(f"{claim} {seed}: {time.process_time() - start:.1f} CPU-seconds")
-        record = read(out)
-        record["runs"].setdefault(claim, {})[str(seed)] = values
-        write(out, record)
+        with FileLock(f"{out}.lock"):  # others may measure other claims meanwhile
+            record = read(out)
+            record["runs"].setdefault(claim, {})[str(seed)] = values
+            write(out, record)
     record = read(out)
     kept = record.get("numbers", {}) if only else {}  # of files that were added meanwhile
     record["numbers"] = kept | numbers(record["runs"])

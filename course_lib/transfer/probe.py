@@ -1,7 +1,7 @@
-"""Linear probes: how good are the features, if all we may add is one linear layer?
+"""The linear probe: how good are the features, if all we may add is one linear layer?
 
-Both probes choose the strength of their penalty on validation data. The test set is looked at
-once, with the strength already chosen.
+The strength of its penalty is chosen on validation data. The test set is looked at once, with the
+strength already chosen.
 """
 
 import sys
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from course_lib.evidence.evaluate import n_correct
@@ -58,23 +57,6 @@ def linear_probe(
     return _choose(fits, val_x, val_y, test_x, test_y)
 
 
-def ridge_probe(
-    train_x: Tensor,
-    train_y: Tensor,
-    val_x: Tensor,
-    val_y: Tensor,
-    test_x: Tensor,
-    test_y: Tensor,
-    strengths: Sequence[float],
-) -> dict:
-    """Fit ridge regression on one-hot labels: a linear probe in closed form.
-
-    Takes and returns what `linear_probe` does; see `fit_ridge`.
-    """
-    _check(train_x, train_y, strengths)
-    return _choose(fit_ridge(train_x, train_y, strengths), val_x, val_y, test_x, test_y)
-
-
 def fit_logistic(x: Tensor, y: Tensor, strength: float) -> Line:
     """Minimise sum of cross-entropies + strength/2 · ||weight||², the bias without penalty.
 
@@ -101,32 +83,6 @@ def fit_logistic(x: Tensor, y: Tensor, strength: float) -> Line:
     if two_classes:
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
     return weight.to(x), bias.to(x)
-
-
-def fit_ridge(x: Tensor, y: Tensor, strengths: Sequence[float]) -> dict[float, Line]:
-    """Minimise ||x W^T + b - Y||² + strength · ||W||² for every strength at once.
-
-    Y is one-hot. Centring x and Y takes the unpenalised bias out of the problem. With the
-    eigenvectors V and eigenvalues e of x^T x, each strength is then a division of numbers,
-    W^T = V · 1/(e + strength) · V^T x^T Y, so ten strengths cost what one costs (as in the
-    few-shot evaluation of Google's big_vision).
-
-    Returns
-    -------
-    dict
-        For each strength ``weight`` (K, D) and ``bias`` (K,), in the dtype of x.
-    """
-    targets = F.one_hot(y).double()
-    x_mean, y_mean = x.double().mean(dim=0), targets.mean(dim=0)
-    centred = x.double() - x_mean
-    values, vectors = torch.linalg.eigh(centred.T @ centred)
-    projected = vectors.T @ (centred.T @ (targets - y_mean))
-    lines = {}
-    for strength in strengths:
-        # clamp: round-off may leave an eigenvalue of 0 slightly negative.
-        weight = (vectors @ (projected / (values.clamp(min=0) + strength)[:, None])).T
-        lines[strength] = weight.to(x), (y_mean - weight @ x_mean).to(x)
-    return lines
 
 
 def _check(x: Tensor, y: Tensor, strengths: Sequence[float]) -> None:

@@ -11,7 +11,6 @@ import torch
 
 from tests.mutants import reference
 
-
 # Exercises that make layers draw their first weights from the global generator, as PyTorch does.
 MAY_DRAW = {"lp_ft", "LoRALinear", "merge", "apply_lora"}
 # Exercises that are given nothing but texts and numbers.

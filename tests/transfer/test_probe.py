@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
-from course_lib.transfer.probe import fit_logistic, fit_ridge, linear_probe, ridge_probe
+from course_lib.transfer.probe import fit_logistic, linear_probe
 
 STRENGTHS = [1e-2, 1.0, 100.0]
 
@@ -61,25 +61,15 @@ def test_logistic_is_scikit_learns_with_c_one_over_strength():
         assert torch.allclose((x @ weight.T + bias).softmax(1), expected, atol=0.01)
 
 
-@pytest.mark.parametrize(("n", "dims"), [(40, 5), (12, 30)])
-def test_ridge_is_scikit_learns_at_every_strength(n, dims):
-    x, y = blobs(1, n, 3, dims)
-    for strength, (weight, bias) in fit_ridge(x, y, STRENGTHS).items():
-        theirs = Ridge(alpha=strength).fit(x.double().numpy(), F.one_hot(y).double().numpy())
-        assert np.allclose(weight, theirs.coef_, atol=1e-5)
-        assert np.allclose(bias, theirs.intercept_, atol=1e-4)
-
-
-@pytest.mark.parametrize("probe", [linear_probe, ridge_probe])
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_strength_is_the_best_on_validation_and_the_strongest_of_equals(probe, classes, seed):
+def test_the_strength_is_the_best_on_validation_and_the_strongest_of_equals(classes, seed):
     train_x, train_y, val_x, val_y, test_x, test_y = sets(seed, classes)
     strengths = [10.0**k for k in (3, -3, 5, 0, 2, -1)]
-    result = probe(train_x, train_y, val_x, val_y, test_x, test_y, strengths)
+    result = linear_probe(train_x, train_y, val_x, val_y, test_x, test_y, strengths)
     scores = {}
     for strength in strengths:
-        alone = probe(train_x, train_y, val_x, val_y, val_x, val_y, [strength])
+        alone = linear_probe(train_x, train_y, val_x, val_y, val_x, val_y, [strength])
         scores[strength] = alone["test_accuracy"]  # here: of the validation set
     best = max(scores.values())
     assert result["strength"] == max(s for s, score in scores.items() if score == best)
@@ -90,12 +80,13 @@ def test_the_strength_is_the_best_on_validation_and_the_strongest_of_equals(prob
     assert result["weight"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("probe", [linear_probe, ridge_probe])
-def test_test_labels_choose_nothing_and_validation_trains_nothing(probe):
+def test_test_labels_choose_nothing_and_validation_trains_nothing():
     train_x, train_y, val_x, val_y, test_x, test_y = sets(5, 3)
-    honest = probe(train_x, train_y, val_x, val_y, test_x, test_y, STRENGTHS)
-    poisoned = probe(train_x, train_y, val_x, val_y, test_x, (test_y + 1) % 3, STRENGTHS)
-    only = probe(train_x, train_y, val_x[:2], val_y[:2], test_x, test_y, [honest["strength"]])
+    honest = linear_probe(train_x, train_y, val_x, val_y, test_x, test_y, STRENGTHS)
+    poisoned = linear_probe(train_x, train_y, val_x, val_y, test_x, (test_y + 1) % 3, STRENGTHS)
+    only = linear_probe(
+        train_x, train_y, val_x[:2], val_y[:2], test_x, test_y, [honest["strength"]]
+    )
     for key in ("strength", "weight", "bias"):
         assert torch.equal(torch.as_tensor(honest[key]), torch.as_tensor(poisoned[key]))
         assert torch.equal(torch.as_tensor(honest[key]), torch.as_tensor(only[key]))
@@ -115,16 +106,15 @@ def test_hard_problems_end_without_a_warning_and_inputs_stay():
     assert torch.equal(random, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("probe", [linear_probe, ridge_probe])
-def test_what_cannot_be_fitted_is_refused_in_a_sentence(probe):
+def test_what_cannot_be_fitted_is_refused_in_a_sentence():
     train_x, train_y, *others = sets(0, 3)
     with pytest.raises(ValueError, match="at least one strength"):
-        probe(train_x, train_y, *others, [])
+        linear_probe(train_x, train_y, *others, [])
     with pytest.raises(ValueError, match="above 0"):
-        probe(train_x, train_y, *others, [1.0, 0.0])
+        linear_probe(train_x, train_y, *others, [1.0, 0.0])
     with pytest.raises(ValueError, match="every class"):
-        probe(train_x, train_y * 2, *others, STRENGTHS)
+        linear_probe(train_x, train_y * 2, *others, STRENGTHS)
     with pytest.raises(ValueError, match="every class"):
-        probe(train_x, train_y * 0, *others, STRENGTHS)
+        linear_probe(train_x, train_y * 0, *others, STRENGTHS)
     with pytest.raises(ValueError, match="NaN"):
-        probe(train_x / 0, train_y, *others, STRENGTHS)
+        linear_probe(train_x / 0, train_y, *others, STRENGTHS)
