@@ -465,6 +465,12 @@ MESSAGES = {
             "It is very confident, and has stopped looking at the images.",
             "How many different classes does each run predict on the target?",
         ),
+        "edge": Message(
+            "A run exactly 0.10 below the best on the source is sound, if it predicts two classes.",
+            "The only sound run of this list was passed over. Perhaps the bound is another one, or "
+            "a share of the best instead of points; or more than two classes are asked for.",
+            "Put the numbers below into your two conditions.",
+        ),
         "labels": Message(
             "Other target labels change nothing.",
             "The choice moved when only `target_labels` changed. In a real project there are none: "
@@ -520,7 +526,7 @@ HINTS = {
         "within a domain have a diagonal to leave out.",
         "z = torch.cat([source, target])\n"
         "gram = z @ z.T\n"
-        "squared = ...                          # from gram and its diagonal, at least 0\n"
+        "squared = ...                          # from gram and its diagonal\n"
         "kernel = torch.stack([... for sigma in bandwidths]).mean(...)\n"
         "n = len(source)\n"
         "ss, tt, st = kernel[:n, :n], ..., ...\n"
@@ -529,8 +535,8 @@ HINTS = {
         "return ... + ... - 2 * ...",
     ),
     "grad_reverse": (
-        "Two things must be true: the value is x, and the derivative is -λ. Which sum of two "
-        "terms, one of them detached, has both?",
+        "In which direction does a value travel through a network, and in which a gradient? Where "
+        "could the two be treated differently?",
         "Either a `torch.autograd.Function` with a forward and a backward of its own, which keeps "
         "λ in its context `ctx`; or a sum: one term gives the derivative, a detached one mends the "
         "value.",

@@ -363,6 +363,12 @@ MESSAGES = {
             "It was divided by the *square* of its length.",
             "What is the length of your normalised rows?",
         ),
+        "root_mean_square": Message(
+            "The length of a row is the root of the *sum* of its squares.",
+            "The mean of the squares was taken instead, so the logits grow with the number of "
+            "features.",
+            "What is the length of (3, 4)?",
+        ),
         "one_norm": Message(
             "The length of a row is the root of the sum of its squares.",
             "Another norm was used, such as the sum of absolute values.",
@@ -415,7 +421,7 @@ MESSAGES = {
         "mean": Message(
             "The first number is the mean of the episodes.",
             "It is another number. Perhaps some episodes are left out.",
-            "Compare with `accuracies.mean()`.",
+            "Write down three accuracies and compute their mean by hand; what does yours give?",
         ),
         "offsets": Message(
             "low and high are accuracies themselves.",
@@ -458,6 +464,11 @@ MESSAGES = {
             "The half width is about 1.96 standard deviations over √E.",
             "It is clearly another one. Perhaps the level is not 95 %, or the width was halved.",
             "Compare with a t interval by SciPy.",
+        ),
+        "two_episodes": Message(
+            "Two episodes are enough for a standard deviation, and so for an interval.",
+            "The function refused them: an inequality is off by one.",
+            "Which is the smallest number of episodes that must work?",
         ),
         "one_episode": Message(
             "Fewer than two episodes are a `ValueError` with a sentence.",

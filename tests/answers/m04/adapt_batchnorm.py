@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from course_lib.alignment.adabn import adapt_batchnorm as _of_the_library
 
@@ -88,10 +89,36 @@ def wrong_all_at_once(model, target_images, batch_size):
 
 
 def wrong_strided_batches(model, target_images, batch_size):
-    """Named `statistics`."""
+    """Named `variance`."""
     n = len(target_images) // batch_size
     order = torch.arange(len(target_images)).view(n, batch_size).T.reshape(-1)
-    return _adapt(model, target_images[order] * 1.01, batch_size)
+    return _adapt(model, target_images[order], batch_size)
+
+
+def wrong_shuffled_batches(model, target_images, batch_size):
+    """Named `variance`."""
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(target_images), generator=generator)
+    return _adapt(model, target_images[order], batch_size)
+
+
+def wrong_always_batches_of_64(model, target_images, batch_size):
+    """Named `one_batch`."""
+    return _adapt(model, target_images, 64)
+
+
+def wrong_update_bn_of_torch(model, target_images, batch_size):
+    """Named `other_layers`."""
+    update_bn(target_images.split(batch_size), model)
+    return model.eval()
+
+
+def wrong_momentum_back_to_its_default(model, target_images, batch_size):
+    """Named `settings`."""
+    _adapt(model, target_images, batch_size)
+    for layer in _layers(model):
+        layer.momentum = 0.1
+    return model
 
 
 def wrong_whole_model_in_train_mode(model, target_images, batch_size):
@@ -316,3 +343,28 @@ def right_backbone_only(model, target_images, batch_size):
         part.momentum = momentum
         part.eval()
     return model
+
+
+class _AdaBN:
+    """`update_bn` of torch, told which layers to leave alone."""
+
+    def __call__(self, model, target_images, batch_size, device=None):
+        model.eval()
+        others = [part for part in model.modules() if not isinstance(part, nn.BatchNorm2d)]
+        for part in others:
+            part.train = lambda mode=True, part=part: _of_its_parts(part, mode)
+        try:
+            update_bn(target_images.split(batch_size), model, device)
+        finally:
+            for part in others:
+                del part.train
+        return model.eval()
+
+
+def _of_its_parts(part, mode):
+    for child in part.children():
+        child.train(mode)
+    return part
+
+
+right_update_bn_of_torch_and_nothing_else = _AdaBN()

@@ -169,6 +169,13 @@ def wrong_one_row_gives_nan(source, target):
     return (torch.cov(source.T) - torch.cov(target.T)).square().sum() / (4 * source.shape[1] ** 2)
 
 
+def wrong_refuses_two_rows(source, target):
+    """Named `raised`."""
+    if min(len(source), len(target)) <= 2:
+        raise ValueError("Each domain needs more than two rows for a covariance.")
+    return _gap(source, target).square().sum() / (4 * source.shape[1] ** 2)
+
+
 def wrong_features_not_compared(source, target):
     """Named `other_features`."""
     if min(len(source), len(target)) < 2:
@@ -212,6 +219,22 @@ def wrong_nan_on_the_way_back(source, target):
 def wrong_always_double(source, target):
     """Named `dtype`."""
     return _gap(source.double(), target.double()).square().sum() / (4 * source.shape[1] ** 2)
+
+
+def wrong_always_float32(source, target):
+    """Named `dtype`."""
+    return _gap(source.float(), target.float()).square().sum() / (4 * source.shape[1] ** 2)
+
+
+def wrong_float32_identity(source, target):
+    """Named `raised`."""
+    _refuse(source, target)
+
+    def covariance(x):
+        centring = torch.eye(len(x)) - 1 / len(x)
+        return x.T @ centring @ x / (len(x) - 1)
+
+    return (covariance(source) - covariance(target)).square().sum() / (4 * source.shape[1] ** 2)
 
 
 def wrong_not_summed(source, target):

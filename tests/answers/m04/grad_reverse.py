@@ -174,6 +174,19 @@ def wrong_always_float32(x, lam):
     return _Reverse.apply(x, lam).float()
 
 
+def wrong_lambda_added(x, lam):
+    """Named `gradient`."""
+    y = x.clone()
+    y.register_hook(lambda gradient: gradient - lam)
+    return y
+
+
+def wrong_rows_only(x, lam):
+    """Named `raised`."""
+    n, d = x.shape
+    return _Reverse.apply(x.view(n, d), lam)
+
+
 def wrong_flat(x, lam):
     """Named `shape`."""
     return _Reverse.apply(x, lam).flatten()[:, None]
@@ -271,3 +284,23 @@ def right_class_for_each_call(x, lam):
             return -lam * upstream
 
     return Reverse.apply(x)
+
+
+class _TwoSteps(torch.autograd.Function):
+    """The newer form, which `torch.func` asks for."""
+
+    @staticmethod
+    def forward(x, lam):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, ctx.lam = inputs
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return upstream * -ctx.lam, None
+
+
+def right_setup_context(x, lam, inplace=False):
+    return _TwoSteps.apply(x, lam)

@@ -195,6 +195,28 @@ def wrong_nan_for_one_row(source, target, bandwidths, unbiased=True):
     return _within(ss, unbiased) + _within(tt, unbiased) - 2 * st.mean()
 
 
+def wrong_refuses_two_rows(source, target, bandwidths, unbiased=True):
+    """Named `raised`."""
+    if unbiased and min(len(source), len(target)) < 3:
+        raise ValueError("The unbiased estimate needs more rows in each domain.")
+    return _mmd(source, target, bandwidths, unbiased)
+
+
+def wrong_always_three_bandwidths(source, target, bandwidths, unbiased=True):
+    """Named `value`."""
+
+    def kernel(x, y, bandwidths):
+        return sum(torch.exp(-_squared(x, y) / (2 * s**2)) for s in bandwidths) / 3
+
+    return _mmd(source, target, bandwidths, unbiased, kernel)
+
+
+def wrong_as_many_target_rows_as_source_rows(source, target, bandwidths, unbiased=True):
+    """Named `value`."""
+    n = min(len(source), len(target))
+    return _mmd(source[:n], target[:n], bandwidths, unbiased)
+
+
 def wrong_zero_distances_left_out(source, target, bandwidths, unbiased=True):
     """Named `twins`."""
     _refuse(source, target, unbiased)
@@ -236,6 +258,11 @@ def wrong_source_detached(source, target, bandwidths, unbiased=True):
 def wrong_double(source, target, bandwidths, unbiased=True):
     """Named `dtype`."""
     return _mmd(source.double(), target.double(), bandwidths, unbiased)
+
+
+def wrong_always_float32(source, target, bandwidths, unbiased=True):
+    """Named `dtype`."""
+    return _mmd(source.float(), target.float(), bandwidths, unbiased)
 
 
 def wrong_constant(source, target, bandwidths, unbiased=True):

@@ -87,6 +87,68 @@ def wrong_least_confident(runs):
     return min(_sound(runs), key=lambda i: runs[i]["target_probs"].max(1).values.mean())
 
 
+def _within(runs, points, best):
+    if not runs:
+        raise ValueError("There is no run to choose from.")
+    near = [i for i, run in enumerate(runs) if run["source_val_accuracy"] >= best - points]
+    return [i for i in near if len(runs[i]["target_probs"].argmax(1).unique()) > 1]
+
+
+def _surest(runs, sound):
+    """Of none, the surest of all."""
+    return min(sound or range(len(runs)), key=lambda i: _entropy(runs[i]["target_probs"]).mean())
+
+
+def wrong_five_points(runs):
+    """Named `edge`."""
+    best = max(run["source_val_accuracy"] for run in runs)
+    return _surest(runs, _within(runs, 0.05, best))
+
+
+def wrong_less_than_ten_points(runs):
+    """Named `edge`."""
+    best = max(run["source_val_accuracy"] for run in runs)
+    return _surest(runs, _within(runs, 0.0999, best))
+
+
+def wrong_ten_percent_instead_of_ten_points(runs):
+    """Named `edge`."""
+    best = max(run["source_val_accuracy"] for run in runs)
+    return _surest(runs, _within(runs, 0.1 * best, best))
+
+
+def wrong_best_among_the_varied_runs_only(runs):
+    """Named `edge`."""
+    varied = [r for r in runs if len(r["target_probs"].argmax(1).unique()) > 1]
+    best = max(run["source_val_accuracy"] for run in varied)
+    return _surest(runs, _within(runs, 0.1, best))
+
+
+def wrong_every_class_must_occur(runs):
+    """Named `edge`."""
+
+    def full(i):
+        p = runs[i]["target_probs"]
+        return len(p.argmax(1).unique()) == p.shape[1]
+
+    sound = _sound(runs)
+    return _surest(runs, [i for i in sound if full(i)])
+
+
+def wrong_twenty_points(runs):
+    """Named `unsound_source`."""
+    best = max(run["source_val_accuracy"] for run in runs)
+    return _surest(runs, _within(runs, 0.2, best))
+
+
+def wrong_counts_classes_along_the_other_axis(runs):
+    """Named `single_class`."""
+    best = max(run["source_val_accuracy"] for run in runs)
+    near = [i for i, run in enumerate(runs) if run["source_val_accuracy"] >= best - 0.1]
+    varied = [i for i in near if len(runs[i]["target_probs"].argmax(0).unique()) > 1]
+    return _surest(runs, varied)
+
+
 def wrong_counts_from_one(runs):
     """Named `range`."""
     chosen = min(_sound(runs), key=lambda i: _entropy(runs[i]["target_probs"]).mean())

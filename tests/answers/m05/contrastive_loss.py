@@ -165,6 +165,18 @@ def wrong_margin_forgotten(a, b, same, margin):
     return _loss(same, d**2, (0.8 - d).clamp(min=0) ** 2)
 
 
+def wrong_margin_on_the_alike_pairs_too(a, b, same, margin):
+    """Named `value`."""
+    d = _d(a, b)
+    return _loss(same, d.clamp(max=margin) ** 2, (margin - d).clamp(min=0) ** 2)
+
+
+def wrong_labels_always_float32(a, b, same, margin):
+    """Named `raised`."""
+    d, same = _d(a, b), same.float()
+    return (same @ d**2 + (1 - same) @ (margin - d).clamp(min=0) ** 2) / len(d)
+
+
 def wrong_calls_the_library(a, b, same, margin):
     """Named `library`."""
     return _of_the_library(a, b, same, margin)
@@ -208,3 +220,23 @@ def right_hinge_embedding(a, b, same, margin):
     d = F.pairwise_distance(a, b)
     hinge = F.hinge_embedding_loss(d, 2 * same.to(d) - 1, margin=margin, reduction="none")
     return hinge.square().mean()
+
+
+class _Contrastive(torch.nn.Module):
+    """Pair by pair, by `vmap`; and the square of the distance without a root."""
+
+    def forward(self, a, b, same, margin, reduction="mean"):
+        def one(x, y, alike):
+            d2 = (x - y).square().sum()
+            hinge = F.relu(margin - (d2 + 1e-12).sqrt())
+            return alike * d2 + (1 - alike) * hinge * hinge
+
+        return getattr(torch.func.vmap(one)(a, b, same.to(a)), reduction)()
+
+
+right_vmap_in_a_module = _Contrastive()
+
+
+def right_product_with_booleans(a, b, same, margin):
+    d, alike = _d(a, b), same == 1
+    return (alike * d.square() + ~alike * (margin - d).clamp(min=0).square()).sum() / len(d)

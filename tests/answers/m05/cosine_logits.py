@@ -130,6 +130,25 @@ def wrong_centred_first(features, weight, scale):
     return scale * _unit(a) @ _unit(b).T
 
 
+def wrong_lengths_in_float32(features, weight, scale):
+    """Named `raised`."""
+    lengths = torch.zeros(len(weight))
+    torch.linalg.vector_norm(weight, dim=1, out=lengths)
+    return scale * _unit(features) @ (weight / lengths.clamp(min=1e-8)[:, None]).T
+
+
+def wrong_mean_of_the_squares_for_their_sum(features, weight, scale):
+    """Named `root_mean_square`."""
+    a, b = (x / x.square().mean(1, keepdim=True).sqrt().clamp(min=1e-8) for x in (features, weight))
+    return scale * a @ b.T
+
+
+def wrong_length_of_the_first_row(features, weight, scale):
+    """Named `value`."""
+    a, b = (x / x[0].norm().clamp(min=1e-8) for x in (features, weight))
+    return scale * a @ b.T
+
+
 def wrong_rows_against_rows(features, weight, scale):
     """Named `raised`."""
     return scale * F.cosine_similarity(features, weight, dim=1)
@@ -192,3 +211,13 @@ def right_loops(features, weight, scale):
 def right_nan_to_num(features, weight, scale):
     a, b = (torch.nan_to_num(x / x.norm(dim=1, keepdim=True)) for x in (features, weight))
     return a.mul(scale).mm(b.t())
+
+
+class _Cosine(torch.nn.Module):
+    def forward(self, features, weight, scale, eps=1e-12):
+        one_by_one = torch.func.vmap(F.cosine_similarity, in_dims=(None, 0))
+        both = torch.func.vmap(lambda x: one_by_one(x[None], weight[:, None]).squeeze(-1))
+        return scale * both(features)
+
+
+right_vmap_in_a_module = _Cosine()

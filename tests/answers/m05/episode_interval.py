@@ -40,6 +40,18 @@ def wrong_percentiles_of_the_episodes(accuracies):
     return x.mean(), *np.percentile(x, [10, 90])
 
 
+def wrong_always_600_episodes(accuracies):
+    """Named `width`."""
+    x = _values(accuracies)
+    return _around(x, 1.96 * x.std(ddof=1) / math.sqrt(600))
+
+
+def wrong_level_of_ninety_percent_on_one_side(accuracies):
+    """Named `width`."""
+    x = _values(accuracies)
+    return _around(x, 1.28 * stats.sem(x))
+
+
 def wrong_pooled_queries(accuracies):
     """Named `pooled`."""
     x = _values(accuracies)
@@ -146,6 +158,20 @@ def wrong_one_episode_is_nan(accuracies):
     return float(mean), float(mean - half), float(mean + half)
 
 
+def wrong_two_episodes_are_refused(accuracies):
+    """Named `two_episodes`."""
+    if len(accuracies) <= 2:
+        raise ValueError("An interval needs more than two episodes.")
+    return mean_interval(accuracies)
+
+
+def wrong_an_interval_for_large_numbers_only(accuracies):
+    """Named `two_episodes`."""
+    if len(accuracies) < 30:
+        raise ValueError("An interval needs at least 30 episodes.")
+    return mean_interval(accuracies)
+
+
 def wrong_nan(accuracies):
     """Named `not finite`."""
     return float(accuracies.mean()), math.nan, math.nan
@@ -206,3 +232,13 @@ def right_statistics_module(accuracies):
 
 def right_mean_interval_of_the_library(accuracies):
     return mean_interval(accuracies)
+
+
+class _Interval:
+    def __call__(self, accuracies, level=0.95):
+        x = _values(accuracies)
+        found = stats.ttest_1samp(x, 0).confidence_interval(level)
+        return x.mean(), *found
+
+
+right_an_object = _Interval()

@@ -141,6 +141,28 @@ def wrong_softmax_over_the_queries(support, support_labels, query):
     return (-_squares(query, _means(support, support_labels))).log_softmax(dim=0)
 
 
+def wrong_labels_in_order_of_a_dict(support, support_labels, query):
+    """Named `columns`."""
+    groups = {}
+    for x, y in zip(support, support_labels.tolist(), strict=True):
+        groups.setdefault(y, []).append(x)
+    return -_squares(query, torch.stack([torch.stack(g).mean(0) for g in groups.values()]))
+
+
+def wrong_zeros_of_float32(support, support_labels, query):
+    """Named `raised`."""
+    n_way = int(support_labels.max()) + 1
+    sums = torch.zeros(n_way, support.shape[1]).index_add(0, support_labels, support)
+    return -_squares(query, sums / support_labels.bincount()[:, None])
+
+
+def wrong_only_when_shots_are_equal(support, support_labels, query):
+    """Named `raised`."""
+    n_way = int(support_labels.max()) + 1
+    ordered = support[support_labels.argsort(stable=True)]
+    return -_squares(query, ordered.view(n_way, len(support) // n_way, -1).mean(dim=1))
+
+
 def wrong_median_instead_of_mean(support, support_labels, query):
     """Named `value`."""
     n_way = int(support_labels.max()) + 1

@@ -165,6 +165,20 @@ def wrong_places_within_the_class(labels, n_way, n_shot, n_query, rng):
     )
 
 
+def wrong_numbers_of_classes_for_their_names(labels, n_way, n_shot, n_query, rng):
+    """Named `sizes`."""
+    classes = _large(labels, n_shot + n_query)
+    if len(classes) < n_way:
+        raise ValueError("There are too few classes with enough examples.")
+    ways = torch.randperm(len(classes), generator=rng)[:n_way]  # right if they are named 0, 1, 2
+    drawn = [_shuffled(labels, k, rng) for k in ways]
+    y = torch.arange(n_way)
+    s, q = (
+        torch.cat([d[a:b] for d in drawn]) for a, b in ((0, n_shot), (n_shot, n_shot + n_query))
+    )
+    return s, y.repeat_interleave(n_shot), q, y.repeat_interleave(n_query)
+
+
 def wrong_one_beyond_the_end(labels, n_way, n_shot, n_query, rng):
     """Named `range`."""
     s, s_y, q, q_y = _episode(labels, n_way, n_shot, n_query, rng)
