@@ -1,0 +1,43 @@
+"""What ``tests/TRUST.md`` publishes still holds, and nothing in it gets worse unnoticed."""
+
+import json
+
+import pytest
+
+from course_lib.checks.exercises import EXERCISES
+from tests.answers import answers
+from tests.answers.hostile import hostile
+from tests.mutants import mutants, survived
+from tests.mutants.same import SAME
+from tests.trust import FOUND, TABLE, table
+
+CHECKED = [row.id for row in EXERCISES.values() if row.solution]
+PUBLISHED = json.loads(FOUND.read_text(encoding="utf-8"))
+
+
+def test_the_table_is_what_was_found_and_finds_nothing_wrong():
+    assert TABLE.read_text(encoding="utf-8") == table(PUBLISHED)
+    assert list(PUBLISHED) == CHECKED
+    for exercise, row in PUBLISHED.items():
+        bad = {key: row[key] for key in ("escapes", "misnamed", "false alarms", "survived")}
+        assert not any(bad.values()), (exercise, bad)
+
+
+@pytest.mark.parametrize("exercise", CHECKED)
+def test_no_answer_has_been_lost(exercise: str) -> None:
+    row, names = PUBLISHED[exercise], list(answers(exercise))
+    assert sum(name.startswith("wrong_") for name in names) >= row["wrong"]
+    assert sum(name.startswith("right_") for name in names) >= row["right"]
+    assert len(hostile(exercise)) >= row["hostile"]
+    assert len(SAME.get(exercise, {})) <= row["same"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", CHECKED)
+def test_every_mutant_is_caught_or_proved_to_be_the_same(exercise: str) -> None:
+    made, same = mutants(exercise), SAME.get(exercise, {})
+    assert set(same) <= set(made), "same.py speaks of mutants that are no longer made"
+    alive = [n for n, text in made.items() if n not in same and survived(exercise, text, [0], True)]
+    assert not alive
+    caught = [name for name in same if not survived(exercise, made[name], [0, 1], hard=True)]
+    assert not caught, "these are told apart after all: take them out of same.py"

@@ -1,0 +1,197 @@
+"""Measure how far the checks can be trusted, and write the table ``tests/TRUST.md``.
+
+    python -m tests.trust                     what has changed since the last time
+    python -m tests.trust freeze --seeds 20   one exercise, printed and not kept
+
+Every answer of the catalogue is judged with 200 seeds, by the visible check and by the hidden
+tests, and every mutant of the reference with two. ``trust.json`` keeps what was found, with a mark
+of the files it depends on, so it can be interrupted, and only what changed is measured again.
+Both cores are used; the whole takes about HOURS.
+"""
+
+import hashlib
+import json
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from tqdm import tqdm
+
+from course_lib.checks import run
+from course_lib.checks.exercises import EXERCISES
+from course_lib.home import write_atomically
+from tests.answers import FILES, answers, expected
+from tests.answers.hostile import hostile
+from tests.mutants import mutants, reference, survived
+from tests.mutants.same import SAME
+
+HERE = Path(__file__).resolve().parent
+FOUND, TABLE = HERE / "trust.json", HERE / "TRUST.md"
+CHECKS = HERE.parent / "course_lib" / "checks"
+CHECKED = [row.id for row in EXERCISES.values() if row.solution]
+Job = tuple[str, str, bool, int]
+
+
+def main(
+    exercises: Annotated[list[str] | None, typer.Argument(help="All by default.")] = None,
+    seeds: Annotated[int, typer.Option(help="For each answer, visible and hidden.")] = 200,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Measure the checks against the catalogue of answers and the mutants."""
+    kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
+    known = {e for e, row in kept.items() if row["mark"] == mark(e) and row["seeds"] >= seeds}
+    wanted = exercises or [e for e in CHECKED if e not in known]
+    with get_context("fork").Pool(jobs, _quiet) as pool:
+        for exercise in wanted:
+            found = measure(exercise, seeds, pool)
+            for problem in found.pop("problems"):
+                print(f"{exercise}: {problem}", file=sys.stderr)
+            if exercises:
+                print(json.dumps(found, indent=1))
+                continue
+            kept[exercise] = found
+            ordered = {name: kept[name] for name in CHECKED if name in kept}
+            write_atomically(FOUND, (json.dumps(ordered, indent=1) + "\n").encode())
+            write_atomically(TABLE, table(ordered).encode())
+
+
+def measure(exercise: str, seeds: int, pool) -> dict:
+    """Return what is known of one exercise's checks; "problems" are sentences for a person."""
+    work = [
+        (exercise, name, hard, seeds)
+        for name in [*answers(exercise), *(f"hostile_{name}" for name in hostile(exercise))]
+        for hard in (False, True)
+    ]
+    bar = tqdm(pool.imap_unordered(_judge, work), exercise, len(work), leave=False)
+    totals, problems = Counter(), []
+    for name, hard, outcomes in bar:
+        kind = name.split("_")[0]
+        totals[kind] += not hard
+        for outcome, times in outcomes.items():
+            if outcome != "deserved":
+                totals[outcome] += times
+                where = "hidden" if hard else "visible"
+                problems.append(f"{name}, {where}: {outcome}, {times} of {seeds} seeds")
+    made, same = mutants(exercise), SAME.get(exercise, {})
+    lives = pool.starmap(_lives, [(exercise, name) for name in made if name not in same])
+    problems += [f"mutant: {name}" for name in lives if name]
+    return {
+        "mark": mark(exercise),
+        "seeds": seeds,
+        "wrong": totals["wrong"],
+        "hostile": totals["hostile"],
+        "right": totals["right"],
+        "escapes": totals["accepted"],
+        "misnamed": totals["another message"],
+        "false alarms": totals["refused"],
+        "mutants": len(made),
+        "same": len(same),
+        "survived": sum(map(bool, lives)),
+        "ms": [round(_milliseconds(exercise, hard)) for hard in (False, True)],
+        "problems": problems,
+    }
+
+
+def _quiet() -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+
+
+def _judge(job: Job) -> tuple[str, bool, Counter]:
+    exercise, name, hard, seeds = job
+    outcomes: Counter = Counter()
+    for seed in range(seeds):
+        if name.startswith("hostile_"):  # a fresh one for each seed: some remember
+            answer, key = hostile(exercise)[name.removeprefix("hostile_")]
+        else:
+            answer = answers(exercise)[name] if seed == 0 else answer
+            key = expected(name, answer)[1]
+        verdict = run.judge(exercise, run.in_process({exercise: answer}), seed=seed, hard=hard)
+        torch.set_grad_enabled(True)
+        if name.startswith("right_"):
+            outcomes["deserved" if verdict.correct else "refused"] += 1
+        elif verdict.outcome not in ("not yet", "raised"):
+            outcomes["accepted"] += 1
+        else:
+            outcomes["deserved" if key in (None, verdict.key) else "another message"] += 1
+    return name, hard, outcomes
+
+
+def _lives(exercise: str, name: str) -> str | None:
+    return name if survived(exercise, mutants(exercise)[name], range(2), hard=True) else None
+
+
+def _milliseconds(exercise: str, hard: bool) -> float:
+    imports, source = reference(exercise)
+    namespace: dict = {"__name__": "__main__"}
+    exec(compile(f"{imports}\n{source}", f"{exercise}.py", "exec"), namespace)
+    taken = []
+    for seed in range(6):
+        start = time.perf_counter()
+        verdict = run.judge(exercise, run.in_process(namespace), seed=seed, hard=hard)
+        taken.append(1000 * (time.perf_counter() - start))
+        if not verdict.correct:
+            raise AssertionError(f"{exercise}: its reference is refused.\n{verdict.as_text()}")
+    return statistics.median(taken[1:])
+
+
+def mark(exercise: str) -> str:
+    """Return a mark of all that decides an exercise's verdicts, to see whether it changed."""
+    section = EXERCISES[exercise].section
+    files = [
+        FILES[exercise],
+        HERE / "answers" / "hostile.py",
+        HERE / "mutants" / "__init__.py",
+        CHECKS / "answer.py",
+        *(CHECKS / side / f"{section}.py" for side in ("probes", "judges")),
+        *(path for side in ("probes", "judges") for path in (CHECKS / side).glob("[a-ln-z]*.py")),
+    ]
+    parts = [path.read_bytes() for path in sorted(files)]
+    parts += [reference(exercise)[1].encode(), json.dumps(SAME.get(exercise, {})).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def table(found: dict) -> str:
+    """Return the published table."""
+    lines = [
+        "# How far the checks can be trusted",
+        "",
+        "Written by `python -m tests.trust`; the answers are in [answers](answers), the mutants in",
+        "[mutants](mutants). Each answer was judged with the stated number of seeds by the visible",
+        "check and by the hidden tests. *Rejected by name*: every seed, with the message of its",
+        "own misconception. *The same*: no input within the contract tells the mutant from the",
+        "reference; the proofs are in [same.py](mutants/same.py). Milliseconds are medians on the",
+        "reference, visible and hidden, and say nothing about your machine.",
+        "",
+        "| exercise | seeds | wrong answers, rejected by name | hostile, rejected | escapes "
+        "| right answers, accepted | false alarms | mutants | caught | the same | survived | ms |",
+        "|---|" + "---|" * 11,
+    ]
+    total: Counter = Counter()
+    for exercise, row in found.items():
+        caught = row["mutants"] - row["same"] - row["survived"]
+        cells = {**row, "caught": caught}
+        total.update({k: v for k, v in cells.items() if k not in ("mark", "ms", "seeds")})
+        lines.append(_line(exercise, row["seeds"], cells, " / ".join(map(str, row["ms"]))))
+    lines.append(_line(f"**all {len(found)}**", "", total, ""))
+    if total["misnamed"]:
+        lines += ["", f"{total['misnamed']} verdicts named another misconception."]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, seeds: object, row: dict, ms: str) -> str:
+    keys = ("wrong", "hostile", "escapes", "right", "false alarms", "mutants", "caught", "same")
+    cells = [name, seeds, *(row[key] for key in keys), row["survived"], ms]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+if __name__ == "__main__":
+    typer.run(main)
