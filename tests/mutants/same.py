@@ -29,4 +29,166 @@ SAME: dict[str, dict[str, str]] = {
         "return scale * F.normalize(features, dim=1) @ F.normalize(weight).T": "1 is the default "
         "of dim.",
     },
+    "n_correct": {
+        (
+            "return int((logits.argmax(dim=1) == labels).sum())  →  return "
+            "(logits.argmax(dim=1) == labels).sum()"
+        ): (
+            "The contract takes a tensor without dimensions for a number, and counting is "
+            "exact in it."
+        ),
+    },
+    "evaluate": {
+        (
+            "right += int((model(x).argmax(dim=1) == y).sum())  →  right += "
+            "(model(x).argmax(dim=1) == y).sum()"
+        ): (
+            "The contract takes a tensor without dimensions for a number: a whole count, "
+            "divided once at the end."
+        ),
+    },
+    "paired_effect": {
+        (
+            "a, b = (np.asarray(a, dtype=float), np.asarray(b, dtype=float))  →  a, b = "
+            "(np.asarray(a), np.asarray(b, dtype=float))"
+        ): (
+            "The other side is float64, and NumPy turns floats and integers into that, "
+            "exactly, before it subtracts."
+        ),
+        (
+            "a, b = (np.asarray(a, dtype=float), np.asarray(b, dtype=float))  →  a, b = "
+            "(np.asarray(a, dtype=float), np.asarray(b))"
+        ): (
+            "The other side is float64, and NumPy turns floats and integers into that, "
+            "exactly, before it subtracts."
+        ),
+        (
+            "standard_error = difference.std(ddof=1) / np.sqrt(len(difference))  →  "
+            "standard_error = difference.std() / np.sqrt(len(difference))"
+        ): (
+            "The contract fixes the width only to 0.8 to 1.2 of the t interval's, at n = 5 "
+            "and n = 30: this is sqrt((n - 1) / n) of it, 0.89 and 0.98."
+        ),
+        (
+            "standard_error = difference.std(ddof=1) / np.sqrt(len(difference))  →  "
+            "standard_error = difference.std(ddof=0) / np.sqrt(len(difference))"
+        ): (
+            "The contract fixes the width only to 0.8 to 1.2 of the t interval's, at n = 5 "
+            "and n = 30: this is sqrt((n - 1) / n) of it, 0.89 and 0.98."
+        ),
+        (
+            "half_width = stats.t.ppf(0.975, df=len(difference) - 1) * standard_error  →  "
+            "half_width = stats.t.ppf(0.975, df=len(difference) + 1) * standard_error"
+        ): (
+            "The contract fixes the width only to 0.8 to 1.2 of the t interval's, at n = 5 "
+            "and n = 30: this is 2.447 / 2.776 = 0.88 and 2.040 / 2.045 = 0.997 of it."
+        ),
+        (
+            "half_width = stats.t.ppf(0.975, df=len(difference) - 1) * standard_error  →  "
+            "half_width = stats.t.ppf(0.975, df=len(difference) - 0) * standard_error"
+        ): (
+            "The contract fixes the width only to 0.8 to 1.2 of the t interval's, at n = 5 "
+            "and n = 30: this is 2.571 / 2.776 = 0.93 and 2.042 / 2.045 = 0.998 of it."
+        ),
+    },
+    "preprocess": {
+        ("scaled = images.float() / 255  →  scaled = images / 255"): (
+            "torch divides integers as float32, its default: the same numbers, bit by bit."
+        ),
+    },
+    "linear_probe": {
+        ("best_accuracy = -1  →  best_accuracy = -2"): (
+            "Both lie below every accuracy, so the first candidate replaces either."
+        ),
+        ("best_accuracy = -1  →  best_accuracy = -0"): (
+            "An accuracy is at least 0, and the comparison is >=: the first candidate replaces it."
+        ),
+        (
+            "probe = LogisticRegression(C=1 / strength, max_iter=5000).fit(train_x, train_y)  "
+            "→  probe = LogisticRegression(C=1 / strength).fit(train_x, train_y)"
+        ): (
+            "The contract: class probabilities within 0.05 of scikit-learn's, and this is "
+            "scikit-learn as it comes."
+        ),
+        (
+            "probe = LogisticRegression(C=1 / strength, max_iter=5000).fit(train_x, train_y)  "
+            "→  probe = LogisticRegression(C=1 / strength, max_iter=5001).fit(train_x, "
+            "train_y)"
+        ): (
+            "A solver that has converged stops before; otherwise it is one step in 5000, far "
+            "within the contract's 0.05 of scikit-learn's probabilities."
+        ),
+        (
+            "probe = LogisticRegression(C=1 / strength, max_iter=5000).fit(train_x, train_y)  "
+            "→  probe = LogisticRegression(C=1 / strength, max_iter=4999).fit(train_x, "
+            "train_y)"
+        ): (
+            "A solver that has converged stops before; otherwise it is one step in 5000, far "
+            "within the contract's 0.05 of scikit-learn's probabilities."
+        ),
+    },
+    "freeze": {
+        (
+            "part.train = lambda mode=True, part=part: part  →  part.train = lambda "
+            "mode=False, part=part: part"
+        ): ("Nothing reads the mode."),
+    },
+    "unfreeze": {
+        (
+            "new = [p for p in model.parameters() if p.requires_grad and id(p) not in held]  "
+            "→  new = [p for p in model.parameters() if id(p) not in held]"
+        ): (
+            "The contract: groups may still hold frozen parameters. Each is held once, "
+            "without a gradient no optimiser moves it, and at a later stage it is there "
+            "already."
+        ),
+        ("if new:  →  if True:"): (
+            "A group of no parameters moves nothing; the contract is about the groups of "
+            "trainable parameters."
+        ),
+    },
+    "lp_ft": {
+        (
+            "model.head = nn.Linear(features.shape[1], int(labels.max()) + "
+            "1).train(model.training)  →  (dropped)"
+        ): (
+            "The contract gives .head as Linear(D, K) and labels 0…K-1, so the old head has "
+            "the new one's shape, and the loss is convex: wherever the fit starts, it gets as far."
+        ),
+        (
+            "model.head = nn.Linear(features.shape[1], int(labels.max()) + "
+            "1).train(model.training)  →  model.head = nn.Linear(features.shape[1], "
+            "labels.max() + 1).train(model.training)"
+        ): ("torch takes an integer tensor without dimensions for a size."),
+        (
+            "optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)  →  optimizer = "
+            "torch.optim.Adam(model.head.parameters(), lr=0.04)"
+        ): (
+            "The contract leaves the way to the fitted head free: on unit-scale features Adam "
+            "at 0.01 to 0.05 is there within the 500 steps."
+        ),
+        (
+            "optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)  →  optimizer = "
+            "torch.optim.Adam(model.head.parameters(), lr=0.01)"
+        ): (
+            "The contract leaves the way to the fitted head free: on unit-scale features Adam "
+            "at 0.01 to 0.05 is there within the 500 steps."
+        ),
+        ("model.train()  →  (dropped)"): (
+            "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
+            "other layers of its models (convolution, ReLU, linear) compute the same in both."
+        ),
+        ("model.train()  →  model"): (
+            "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
+            "other layers of its models (convolution, ReLU, linear) compute the same in both."
+        ),
+        ("model.train()  →  model.eval()"): (
+            "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
+            "other layers of its models (convolution, ReLU, linear) compute the same in both."
+        ),
+        ("if isinstance(part, nn.BatchNorm2d):  →  if True:"): (
+            "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
+            "other layers of its models (convolution, ReLU, linear) compute the same in both."
+        ),
+    },
 }
