@@ -462,7 +462,8 @@ MESSAGES = {
         ),
         "width": Message(
             "The half width is about 1.96 standard deviations over √E.",
-            "It is clearly another one. Perhaps the level is not 95 %, or the width was halved.",
+            "It is clearly another one. Perhaps the level is not 95 %, the number of episodes is "
+            "not the one given, or a bootstrap has fewer than a thousand draws.",
             "Compare with a t interval by SciPy.",
         ),
         "two_episodes": Message(

@@ -14,11 +14,19 @@ def sample_episode(function: Callable, inputs: dict) -> dict:
     def episodes(
         labels: torch.Tensor, n_way: int, n_shot: int, n_query: int, rng: torch.Generator
     ) -> list:
-        return [function(labels, n_way, n_shot, n_query, rng) for _ in range(inputs["repeat"])]
+        drawn = [function(labels, n_way, n_shot, n_query, rng) for _ in range(inputs["repeat"])]
+        return drawn if len(drawn) == 1 else [_as_lists(episode) for episode in drawn]
 
     rng = torch.Generator().manual_seed(inputs["seed"])
     numbers = (inputs[name] for name in ("n_way", "n_shot", "n_query"))
     return answered("sample_episode", episodes, inputs["labels"], *numbers, rng)
+
+
+def _as_lists(episode: object) -> object:
+    """Tensors as lists: a thousand tiny ones take long to send."""
+    if not isinstance(episode, tuple | list):
+        return episode
+    return [part.tolist() if isinstance(part, torch.Tensor) else part for part in episode]
 
 
 def prototype_logits(function: Callable, inputs: dict) -> dict:

@@ -310,11 +310,10 @@ class _Gain:
     level = 0.95
 
     def __call__(self, transfer, scratch, level=None):
-        t = stats.ttest_1samp(np.subtract(*_arrays(transfer, scratch)), 0)
         d = np.subtract(*_arrays(transfer, scratch))
         if np.ptp(d) == 0:
             return _gain(*[float(d[0])] * 3)
-        low, high = t.confidence_interval(level or self.level)
+        low, high = stats.ttest_1samp(d, 0).confidence_interval(level or self.level)
         return {"low": low, "high": high, "verdict": _verdict(low, high), "gain": np.mean(d)}
 
 

@@ -87,6 +87,22 @@ def wrong_least_confident(runs):
     return min(_sound(runs), key=lambda i: runs[i]["target_probs"].max(1).values.mean())
 
 
+def wrong_looks_at_one_image_only(runs):
+    """Named `no_better`."""
+    return max(_sound(runs), key=lambda i: float(runs[i]["target_probs"][7, 1]))
+
+
+def wrong_labels_taken_to_go_round(runs):
+    """Named `no_better`."""
+
+    def hits(i):
+        predicted = runs[i]["target_probs"].argmax(1)
+        return (predicted == torch.arange(len(predicted)) % runs[i]["target_probs"].shape[1]).sum()
+
+    sound = _sound(runs)
+    return max(sound, key=lambda i: (int(hits(i)), -runs[i]["target_probs"].sum(0)[0]))
+
+
 def _within(runs, points, best):
     if not runs:
         raise ValueError("There is no run to choose from.")
