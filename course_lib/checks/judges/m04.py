@@ -465,6 +465,12 @@ def adapt_batchnorm(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         momentum = 0.1 if options.get("training") else 0.05
         _read_adapted(_ask_adapted(ask, spec, images, batch_size, momentum), spec, images,
                       batch_size, momentum)  # fmt: skip
+    answer = _ask_adapted(
+        ask, random_model(rng), torch.rand(8, 1, 10, 12, generator=rng), 4, [0.3, 0.2]
+    )
+    if not completed(answer)["settings_kept"]:
+        raise NotYet("settings", expected="`momentum` as before: 0.3 in the first layer, 0.2 in "
+                     "the second", seen="another setting of a batch-norm layer")  # fmt: skip
     plain = _without_batchnorm(rng)
     answer = _ask_adapted(ask, plain, torch.rand(8, 1, 10, 12, generator=rng), 4, 0.1)
     if answer.get("raised") and not is_stub(answer["raised"]):
@@ -475,7 +481,9 @@ def adapt_batchnorm(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         raise NotYet("without", expected="the model as it was", seen="other weights")
 
 
-def _ask_adapted(ask: Ask, spec: dict, images: Tensor, batch_size: int, momentum: float) -> dict:
+def _ask_adapted(
+    ask: Ask, spec: dict, images: Tensor, batch_size: int, momentum: float | list[float]
+) -> dict:
     return ask({"model": spec, "target_images": images, "batch_size": batch_size,
                 "momentum": momentum})  # fmt: skip
 

@@ -60,8 +60,10 @@ def grad_reverse(function: Callable, inputs: dict) -> dict:
 def adapt_batchnorm(function: Callable, inputs: dict) -> dict:
     model = build(inputs["model"])
     layers = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
-    for layer in layers:
-        layer.momentum = inputs["momentum"]
+    momenta = inputs["momentum"]
+    momenta = momenta if isinstance(momenta, list) else [momenta] * len(layers)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
     settings = _settings(layers)
     images, before = inputs["target_images"].clone(), list(model.parameters())
     # The model is no argument here: it is meant to change.

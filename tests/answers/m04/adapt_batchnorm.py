@@ -233,6 +233,15 @@ def wrong_momentum_left_at_none(model, target_images, batch_size):
     return model
 
 
+def wrong_one_momentum_for_all_layers(model, target_images, batch_size):
+    """Named `settings`."""
+    layers = _layers(model)
+    _adapt(model, target_images, batch_size)
+    for layer in layers:
+        layer.momentum = layers[-1].momentum
+    return model
+
+
 def wrong_copy(model, target_images, batch_size):
     """Named `copy`."""
     return _adapt(copy.deepcopy(model), target_images, batch_size)
@@ -303,8 +312,9 @@ def right_momentum_one_over_the_count(model, target_images, batch_size):
 def right_twice_over_the_images(model, target_images, batch_size):
     """The mean of everything twice is the mean of everything."""
     model.eval()
+    before = {}
     for layer in _layers(model):
-        before = layer.momentum
+        before[layer] = layer.momentum
         layer.running_mean.zero_()
         layer.running_var.fill_(1)
         layer.num_batches_tracked.zero_()
@@ -315,7 +325,7 @@ def right_twice_over_the_images(model, target_images, batch_size):
             for start in range(0, len(target_images), batch_size):
                 model(target_images[start : start + batch_size])
     for layer in _layers(model):
-        layer.momentum = before
+        layer.momentum = before[layer]
     model.eval()
     return model
 
