@@ -275,9 +275,10 @@ print(f"after requires_grad_(False): w.grad = {w.grad}")
 #   called a third time nearly the solution. Hints cost nothing.
 # - **In a hurry?** Leave an exercise blank. The cells below it call `use("name")`: that is your
 #   function if its latest check was correct, and the library's if not, and it says which.
-# - **Graded?** Then the same judges ask again, with other random inputs, other shapes and harder
-#   cases. They ask for nothing that the exercise does not state. If your function is right and
-#   passes here, it passes there. Learning an answer by heart does not help: the inputs are new each
+# - **Graded?** The checks here are the *visible* ones. They promise that a right function which
+#   passes them passes the *hidden* tests, too. The hidden tests are the same judges, asking again
+#   with other seeds, other shapes and hostile cases of the same contract; they ask for nothing that
+#   the exercise does not state. Learning an answer by heart does not help: the inputs are new each
 #   time.
 # - **Restart** the kernel and run all cells before you hand in: the notebook must work from top to
 #   bottom.

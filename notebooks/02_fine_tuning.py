@@ -546,7 +546,7 @@ def unfreeze(model, optimizer, stage):
     the rate of param_groups[0]. A rebuilt optimiser is fine.
     """
     ### BEGIN SOLUTION
-    blocks = list(model.backbone.blocks)
+    blocks = model.backbone.blocks
     if stage > len(blocks):
         raise ValueError(f"There is no stage {stage}: the backbone has {len(blocks)} blocks.")
     n_shut = len(blocks) - stage

@@ -37,8 +37,8 @@ def n_correct(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     cases = [_logits_and_labels(rng, *size) for size in sizes]
     cases[1] = (cases[1][0].double(), cases[1][1])
     seen = []
-    for logits, labels in cases:
-        value = returned(ask({"logits": logits, "labels": labels}))
+    for i, (logits, labels) in enumerate(cases):
+        value = returned(ask({"logits": logits, "labels": labels, "transposed": i == 1}))
         per_image = isinstance(value, list) and len(value) == len(labels)
         if per_image or (isinstance(value, torch.Tensor) and value.shape == labels.shape):
             raise NotYet("per_image", expected="one number", seen=describe(value))
@@ -107,10 +107,13 @@ def _count_formulas(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, flo
 
 def evaluate(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # A ragged last batch in each, and the model arrives in either mode.
-    rounds = [dict(training=True, size=(12, 12)), dict(training=False, size=(9, 14))]
+    rounds = [
+        dict(training=True, size=(12, 12)),
+        dict(training=False, size=(9, 14), channels=3, head_first=True),
+    ]
     if hard:
-        rounds += [dict(training=True, size=(16, 8), channels=3, head_first=True) for _ in range(2)]
-        rounds += [dict(training=False, size=(10, 10), head_first=True)]
+        rounds += [dict(training=True, size=(16, 8), channels=3, head_first=True)]
+        rounds += [dict(training=False, size=(10, 10), channels=2)]
     cases = [_Case(rng, **kind) for kind in rounds]
     seen = [_ask_evaluate(ask, case, {"batch_size": case.batch_size}) for case in cases]
     _compare_accuracies(seen, cases)
@@ -248,6 +251,7 @@ def _accuracy_formulas(case: _Case) -> list[tuple[str, float]]:
     """What the classic slips return, as (message key, value)."""
     hits = (case.predicted == case.labels).double()
     total, n = hits.sum().item(), len(hits)
+    by_class = [hits[case.labels == c].mean() for c in case.labels.unique()]
     batches = hits.split(case.batch_size)
     full = hits[: n - n % case.batch_size].sum().item()
     return [
@@ -262,6 +266,7 @@ def _accuracy_formulas(case: _Case) -> list[tuple[str, float]]:
         ("count", total / len(batches)),
         ("percent", 100 * total / n),
         ("errors", 1 - total / n),
+        ("class_mean", torch.stack(by_class).mean().item()),
         ("ten_classes", hits[case.labels < 10].sum().item() / n),
     ]
 
@@ -272,7 +277,7 @@ def _accuracy_formulas(case: _Case) -> list[tuple[str, float]]:
 def k_shot_split(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     for round_ in range(5 if hard else 2):
         n_shot = draw(rng, 2, 4) if round_ != 3 else 1
-        labels = _uneven_labels(rng, n_shot, n_classes=12 if round_ == 2 else 4)
+        labels = _uneven_labels(rng, n_shot, n_classes=12 if round_ in (2, 3) else 4)
         if round_ % 2:
             labels = labels.to(torch.int32)
         if round_ == 2:
@@ -280,8 +285,9 @@ def k_shot_split(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         if round_ == 4:
             labels = labels.remainder(256).to(torch.uint8)
         seed = draw(rng, 0, 10_000)
-        # Far from each other and next to each other; a good split is the same by chance for
-        # fewer than one pair of seeds in a million.
+        # Far from each other and next to each other. By chance two good splits are the same for
+        # one pair of seeds in product(size over n_shot): 3 · 28 · 136 · 861, ten million, for two
+        # shots of four classes, and (2 · 7 · 16 · 41)³, a million million, for one shot of twelve.
         seeds = [seed, seed, seed + 1, seed + draw(rng, 100, 10_000)]
         supports = [
             _read_split(ask({"labels": labels, "n_shot": n_shot, "seed": each}), labels, n_shot)
@@ -318,8 +324,12 @@ def k_shot_split(ask: Ask, rng: torch.Generator, hard: bool) -> None:
 
 
 def _uneven_labels(rng: torch.Generator, n_shot: int, n_classes: int) -> torch.Tensor:
-    """Draw labels with gaps, shuffled; the classes differ so much in size that a draw without
-    strata takes n_shot of each for fewer than one seed in a thousand."""
+    """Draw labels with gaps, shuffled, of classes that differ in size.
+
+    A draw without strata takes n_shot of each for fewer than one seed in a thousand (of 8 to 16
+    from sizes 3, 8, 17 and 42 and the like: hypergeometric), so it passes the six draws of a
+    visible check for one in 10^18.
+    """
     classes = torch.randperm(200, generator=rng)[:n_classes] + 20
     classes[0] = draw(rng, -9, -1)
     classes[1], classes[2] = draw(rng, 0, 1), draw(rng, 2, 3)  # counting from 0 finds these
@@ -335,6 +345,11 @@ def _read_split(answer: dict, labels: torch.Tensor, n_shot: int) -> set[int]:
     if not isinstance(pair, list) or len(pair) != 2:
         raise NotYet("pair", expected="two results: support and rest", seen=_pieces(pair))
     support, rest = (_indices(side, labels, n_shot) for side in pair)
+    classes = labels.unique().tolist()
+    counts = [int((labels[support] == c).sum()) for c in classes]
+    if counts != [n_shot] * len(classes) and _within_classes(support, labels, n_shot):
+        seen = f"{min(support)} to {max(support)}, among {len(labels)} labels, in `support`"
+        raise NotYet("within_class", expected="positions in `labels`", seen=seen)
     for side, name in ((support, "support"), (rest, "rest")):
         if len(set(side)) < len(side):
             seen = f"{len(side)} indices, {len(set(side))} different ones, in `{name}`"
@@ -342,8 +357,6 @@ def _read_split(answer: dict, labels: torch.Tensor, n_shot: int) -> set[int]:
     overlap = len(set(support) & set(rest))
     if overlap:
         raise NotYet("overlap", expected="no index on both sides", seen=f"{overlap} on both")
-    classes = labels.unique().tolist()
-    counts = [int((labels[support] == c).sum()) for c in classes]
     if counts != [n_shot] * len(classes):
         if len(support) == n_shot:
             key = "n_shot_in_total"
@@ -361,8 +374,22 @@ def _read_split(answer: dict, labels: torch.Tensor, n_shot: int) -> set[int]:
     return set(support)
 
 
+def _within_classes(support: list[int], labels: torch.Tensor, n_shot: int) -> bool:
+    """Whether these are n_shot positions among the examples of each class, class after class."""
+    sizes = labels.unique(return_counts=True)[1].tolist()
+    chunks = [support[i : i + n_shot] for i in range(0, len(support), n_shot)]
+    return len(support) == n_shot * len(sizes) and all(
+        max(chunk) < size for chunk, size in zip(chunks, sizes, strict=True)
+    )
+
+
 def _indices(side: object, labels: torch.Tensor, n_shot: int) -> list[int]:
     expected = "one axis of whole numbers"
+    if isinstance(side, list) and any(
+        isinstance(part, list) or (isinstance(part, torch.Tensor) and part.ndim > 0)
+        for part in side
+    ):
+        raise NotYet("shape", expected=expected, seen=f"a sequence of {len(side)} sequences")
     side = vector(side, expected=expected)
     if len(side) == 0:
         return []
@@ -448,7 +475,9 @@ def _paired_runs(
 
     The differences look like a normal sample (normal scores, slightly moved), so that every sound
     interval has nearly the same width: a studentised bootstrap at n = 5 too, which on free draws
-    is anything from 0.8 to 20 times as wide as the t interval (simulated).
+    is anything from 0.8 to 20 times as wide as the t interval (simulated). Here it is, over 4,000
+    draws, 0.96 to 1.16 times as wide with 4,000 resamples and 0.86 to 1.26 with 1,000, its middle
+    at most 0.14 and 0.26 half widths away: no false alarm in 4,000, so fewer than one in 1,300.
     """
     while True:
         scores = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)
@@ -543,11 +572,11 @@ def _compare_intervals(
     if near(low, -high).all() or (low == high).all():
         require(low > high, "offsets")
     require(low <= high, "order")
-    # A bootstrap's interval need not be symmetric.
-    require(near((low + high) / 2, truth, 0.25), "centre")
+    # A bootstrap's interval need not be symmetric, and its width is partly chance: `_paired_runs`.
+    require(near((low + high) / 2, truth, 0.3), "centre")
 
     ratio = (high - low) / 2 / half
-    fits = (ratio >= 0.8) & (ratio <= 1.2)
+    fits = (ratio >= 0.8) & (ratio <= 1.3)
     if not fits.all():
         for key in ("unpaired", "spread", "no_root", "one_se", "level"):
             for slip in zip(*(row[key] for row in halves), strict=True):

@@ -32,14 +32,15 @@ def preprocess(ask: Ask, rng: torch.Generator, hard: bool) -> None:
             ((5, 1, 6, 7), 255),
             ((2, 3, 8, 5), 1),
         ]
-    for shape, brightest in rounds:
+    for i, (shape, brightest) in enumerate(rounds):
         images = torch.randint(0, brightest + 1, shape, dtype=torch.uint8, generator=rng)
         images.view(-1)[:2] = torch.tensor([0, brightest], dtype=torch.uint8)
         # Spread over the channels, so that no two of them can be mistaken for each other.
         spread = torch.randperm(shape[1], generator=rng) / shape[1]
         mean = 0.25 + 0.4 * spread + 0.05 * torch.rand(shape[1], generator=rng)
         std = 0.12 + 0.15 * spread.flip(0) + 0.02 * torch.rand(shape[1], generator=rng)
-        value = returned(ask({"images": images, "mean": mean, "std": std}))
+        question = {"images": images, "mean": mean, "std": std, "channels_last": i % 2 == 1}
+        value = returned(ask(question))
         _read_preprocessed(value, images, mean, std)
     for kind in [torch.float32, torch.float64, torch.float16] if hard else [torch.float32]:
         for scale in (1, 255):
@@ -86,6 +87,7 @@ def _read_preprocessed(value: object, images: Tensor, mean: Tensor, std: Tensor)
             "integers": [((images // 255).double() - mean) / std],
             "clipped": [truth.clamp(0, 1), truth.clamp(-1, 1), truth.clamp(min=0)],
             "layout": [truth.permute(0, *order) for order in permutations((1, 2, 3))],
+            "channels": [(x.flip(1) - mean) / std, (x - mean.flip(0)) / std.flip(0)],
         }
         if images.shape[1] == 3:
             centre = x - torch.tensor([0.485, 0.456, 0.406])[:, None, None]
@@ -133,11 +135,18 @@ def extract_features(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         {"last_width": size, "classes": size, "last_relu": False, "training": True},
         # The head is registered first, and fits the image's width: a chain of the model's children
         # in their order runs without an error.
-        {"last_width": 12, "classes": 5, "head_first": True, "dropout": True, "pool": "max"},
+        {
+            "channels": 3,
+            "last_width": 12,
+            "classes": 5,
+            "head_first": True,
+            "dropout": True,
+            "pool": "max",
+        },
     ]
     if hard:
         rounds += [
-            {"channels": 3, "n_blocks": 3, "classes": 7, "dropout": True, "training": True},
+            {"n_blocks": 3, "classes": 7, "dropout": True, "training": True},
             {"n_blocks": 1, "classes": 3, "last_relu": False, "noise": True, "head_first": True},
             {"classes": 1, "pool": "max", "noise": True, "training": True},
             {"channels": 2, "last_width": 12, "classes": 12, "head_first": True},

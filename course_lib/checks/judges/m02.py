@@ -22,7 +22,7 @@ from course_lib.transfer.rates import param_groups as _library_groups
 def param_groups(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # Three blocks tell every formula from the others; then a model whose first block and part of
     # whose second are frozen, with the head registered before the backbone.
-    rounds = [({"n_blocks": 3}, 0), ({"n_blocks": 3, "head_first": True}, 4)]
+    rounds = [({"n_blocks": 3}, 0), ({"n_blocks": 4, "head_first": True}, 5)]
     if hard:
         rounds += [
             ({"n_blocks": 1, "channels": 3}, 0),
@@ -312,6 +312,10 @@ def unfreeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     for options, optimizer, held, stages in rounds:
         inputs = _unfreezing(rng, options, optimizer, held, stages)
         _read_stages(ask(inputs), inputs)
+    # Two groups for the head, the second twice as fast: which one do new groups follow?
+    inputs = _unfreezing(rng, {"n_blocks": 1}, "sgd", "head", [1])
+    inputs["two_rates"] = True
+    _read_stages(ask(inputs), inputs)
     too_far = _unfreezing(rng, {"n_blocks": 2}, "sgd", "head", [3])
     refused(ask(too_far), "too_far", expected="a ValueError: two blocks have no stage 3")
 
@@ -326,6 +330,7 @@ def _unfreezing(
         "model": spec,
         "optimizer": optimizer,
         "held": [name for name in names if held == "all" or name.startswith("head.")],
+        "two_rates": False,
         "lr": 0.02 + 0.03 * float(torch.rand((), generator=rng)),
         "stages": stages,
         "steps": [
@@ -349,7 +354,10 @@ def _read_stages(answer: dict, inputs: dict) -> None:
         for name, value in seen["before"].items():
             if not torch.equal(seen["called"].get(name, value), value):
                 raise NotYet("reset", expected=f"{name} as it was", seen=f"another {name} at {at}")
-        _read_optimizer(seen["groups"], is_open, inputs["lr"], at)
+        new = {name for name, opened in is_open.items() if opened}
+        if inputs["two_rates"]:  # the rates of what was held already are free
+            new -= set(inputs["held"])
+        _read_optimizer(seen["groups"], is_open, new, inputs["lr"], at)
         if seen["unusable"]:
             raised = seen["unusable"]
             seen = f"{raised['type']}: {raised['message'][:150]}"
@@ -395,7 +403,9 @@ def _read_open(
     )
 
 
-def _read_optimizer(groups: list[dict], is_open: dict[str, bool], lr: float, at: str) -> None:
+def _read_optimizer(
+    groups: list[dict], is_open: dict[str, bool], new: set[str], lr: float, at: str
+) -> None:
     members = Counter(name for group in groups for name in group["params"])
     lost = [name for name, opened in is_open.items() if opened and not members[name]]
     if lost:
@@ -405,7 +415,7 @@ def _read_optimizer(groups: list[dict], is_open: dict[str, bool], lr: float, at:
     if twice:
         raise NotYet("twice", expected="each parameter once", seen=f"{twice[0]} twice, at {at}")
     for group in groups:
-        if any(is_open.get(name) for name in group["params"]) and not math.isclose(
+        if new & set(group["params"]) and not math.isclose(
             number(group["lr"], expected="a learning rate"), lr, rel_tol=1e-6
         ):
             raise NotYet("rate", expected=f"{lr:.4f}", seen=f"{group['lr']:.4f} at {at}")
@@ -440,11 +450,10 @@ _TINY, _SMALL = 1e-12, 3e-4
 def lp_ft(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     rounds = [{"n_blocks": 2}]
     if hard:
-        rounds += [{"n_blocks": 1, "training": True}, {"n_blocks": 3, "head_first": True}]
+        rounds += [{"n_blocks": 3, "head_first": True}]
     for options in rounds:
         inputs = _probing(rng, options)
-        answer = ask(inputs)
-        _read_phases(answer, inputs, ask)
+        _read_phases(ask(inputs), inputs, ask)
 
 
 @torch.no_grad()
@@ -484,8 +493,10 @@ def _probing(rng: torch.Generator, options: dict) -> dict:
         "images": images,
         "labels": labels,
         "probe_steps": 500,
-        "runs": [[0, _TINY], [20, _TINY], [20, _SMALL]],
+        # steps and rate of phase two, and whether the model arrives in train mode
+        "runs": [[0, _TINY, True], [20, _TINY, False], [20, _SMALL, True]],
         "seed": draw(rng, 0, 10**6),
+        "poison": True,
     }
 
 
@@ -501,6 +512,7 @@ def _read_phases(answer: dict, inputs: dict, ask: Ask) -> None:
             if not isinstance(value, Tensor) or value.shape != start[name].shape:
                 raise NotYet("type", expected=f"a model with {name}", seen=describe(value))
             if not torch.isfinite(value).all():
+                _require_cleared_gradients(ask, inputs)
                 raise NotYet("not finite", expected="finite weights", seen=f"NaN in {name}")
     probed, held, tuned = (run["state"] for run in answer["runs"])
     weights = [name for name, _ in build(inputs["model"]).named_parameters()]
@@ -517,8 +529,9 @@ def _read_phases(answer: dict, inputs: dict, ask: Ask) -> None:
             if not torch.allclose(state[name], start[name], rtol=1e-5, atol=1e-7)
         ]  # fmt: skip
         if [name for name in names if name in weights]:
+            key = "backbone_moved" if state is probed else "ft_rate"
             seen = f"{names[0]} moved with {what}"
-            raise NotYet("backbone_moved", expected="the backbone as it was", seen=seen)
+            raise NotYet(key, expected="the backbone as it was", seen=seen)
         if names:
             key = "statistics" if state is probed else "batchnorm"
             raise NotYet(key, expected="batch-norm as it was", seen=f"{names[0]} moved with {what}")
@@ -533,10 +546,12 @@ def _read_phases(answer: dict, inputs: dict, ask: Ask) -> None:
         logits = features @ state["head.weight"].T + state["head.bias"]
         return float((logits.argmax(1) == y).float().mean())
 
+    # Over 60 drawn cases Adam at 0.01, 0.02 and 0.05 and SGD at 1 were never below the logistic
+    # regression, so far from the two points; their accuracies were 3 to 5 points above on average.
     expected = f"at least {wanted - 0.02:.3f} on the training images (a logistic regression: "
     expected += f"{wanted:.3f})"
     if accuracy(probed) < wanted - 0.02 - 1e-6:
-        again = ask({**inputs, "runs": [[0, 0.1]]})
+        again = ask({**inputs, "runs": [[0, 0.1, False]]})
         fast = [run["state"] for run in again.get("runs", []) if run["state"]]
         key = "probe"
         if fast and accuracy(fast[0]) > accuracy(probed) + 0.1:
@@ -561,13 +576,24 @@ def _read_phases(answer: dict, inputs: dict, ask: Ask) -> None:
     if moved(tuned, buffers):
         seen = f"{moved(tuned, buffers)[0]} moved in phase two"
         raise NotYet("batchnorm", expected="batch-norm's statistics as pretrained", seen=seen)
+    # Plain SGD, the slowest, gained 1e-4 or more in 60 drawn cases; float32 is off by some 1e-7.
     before, after = (_loss(inputs, state) for state in (held, tuned))
     if after >= before:
         seen = f"{after:.4f} after {steps}"
         raise NotYet("loss", expected=f"a loss below the probe's {before:.4f}", seen=seen)
-    if not all(run["modes"] for run in answer["runs"]):
-        mode = "train" if inputs["model"]["training"] else "eval"
-        raise NotYet("mode", expected=f"{mode} mode, as it came", seen="another mode in some part")
+    for run, (*_, training) in zip(answer["runs"], inputs["runs"], strict=True):
+        if not run["modes"]:
+            mode = "train" if training else "eval"
+            seen = "another mode in some part"
+            raise NotYet("mode", expected=f"{mode} mode, as it came", seen=seen)
+
+
+def _require_cleared_gradients(ask: Ask, inputs: dict) -> None:
+    """Raise the verdict if what comes out is finite as soon as old gradients are no poison."""
+    again = ask({**inputs, "poison": False}).get("runs", [])
+    if again and all(value.isfinite().all() for run in again for value in run["state"].values()):
+        seen = "a step that also took what an earlier backward pass had left in `.grad`"
+        raise NotYet("not_cleared", expected="each step with its own gradient", seen=seen)
 
 
 @torch.no_grad()

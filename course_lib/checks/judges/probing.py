@@ -333,6 +333,10 @@ def _read_objective(line: Tensor, index: int, case: Case) -> None:
         if key == "probabilities" and near and min(near.values()) < TOLERANCE / 2:
             key = min(near, key=near.__getitem__)
     if key == "probabilities":
+        scaled = torch.cat([_standardised(case, index, part) for part in ("val", "test")])
+        if _distances(case.points, line[None], scaled).min() < TOLERANCE / 2:
+            key = "standardised"
+    if key == "probabilities":
         # Nearly without a penalty, classes that can be told apart have no best weights, only ever
         # larger ones, and where a solver stops is chance. Not so the loss on the training data:
         # it is as small as it gets.
@@ -421,6 +425,17 @@ def _refits(x: Tensor, y: Tensor, val_x: Tensor, val_y: Tensor, strength: Tensor
     penalty = (factors * strength)[:, None].repeat(1, both.shape[1])
     penalty[:, -1] = 0
     return fit(both.expand(len(factors), -1, -1), torch.cat([y, val_y]), penalty)
+
+
+def _standardised(case: Case, index: int, part: str) -> Tensor:
+    """Lines (variants, K, D + 1) for features standardised by the validation or test set's own."""
+    x, y = case.inputs["train_x"].double(), case.inputs["train_y"]
+    others = case.inputs[f"{part}_x"].double()
+    scaled = with_ones((x - others.mean(dim=0)) / others.std(dim=0, correction=0))
+    factors = torch.tensor([1.0, 2.0] if int(y.max()) == 1 else [1.0]).double()
+    penalty = (factors * case.inputs["strengths"][index])[:, None].repeat(1, scaled.shape[1])
+    penalty[:, -1] = 0
+    return fit(scaled.expand(len(factors), -1, -1), y, penalty)
 
 
 def _accuracies(lines: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -127,6 +127,12 @@ MESSAGES = {
             "This is the error rate, one minus the accuracy.",
             "Check the comparison between prediction and label.",
         ),
+        "class_mean": Message(
+            "Every image counts the same.",
+            "This is the mean of the accuracies of the classes (balanced accuracy), in which an "
+            "image of a rare class weighs more than one of a frequent class.",
+            "With nine images of one class and one of another: what does each image count for?",
+        ),
         "ten_classes": Message(
             "Every label counts, whatever the number of classes.",
             "Only the labels 0 to 9 were counted as right. Not every dataset has ten classes.",
@@ -175,9 +181,15 @@ MESSAGES = {
         ),
         "range": Message(
             "Every index lies between 0 and N - 1.",
-            "Perhaps counting started at 1, or at the end, or positions within a class were taken "
-            "for positions in `labels`.",
+            "Perhaps counting started at 1, or at the end.",
             "Print the smallest and the largest index next to `len(labels)`.",
+        ),
+        "within_class": Message(
+            "The sides are positions in `labels`, counted over all N examples.",
+            "These seem to be positions *within* each class: the third 7, not the place where it "
+            "stands in `labels`.",
+            "You have drawn a number for an example of a class. How do you get from there to where "
+            "that example stands in `labels`?",
         ),
         "repeats": Message(
             "Each side holds an index at most once.",

@@ -99,6 +99,12 @@ MESSAGES = {
             "Axes have changed places. Matplotlib and NumPy keep channels last, PyTorch first.",
             "Print the shape after each line.",
         ),
+        "channels": Message(
+            "Channel c of the result is channel c of the images, with entry c of mean and std.",
+            "The channels run the other way, in the images or in the statistics. OpenCV reads "
+            "blue first, PyTorch expects red first; here the order is right as it comes.",
+            "Follow channel 0 through your code: which mean does it meet?",
+        ),
         "resized": Message(
             "Height and width stay what they were.",
             "Ready-made transforms often resize and crop as well. Here only the values change.",
@@ -519,8 +525,8 @@ HINTS = {
         "A white pixel is 255. What should it be for the network, if the mean of its channel is "
         "0.5 and the std 0.25?",
         "Three steps: refuse what is not `torch.uint8`; scale to [0, 1]; normalise. Mean and std "
-        "have the shape (C,), and must meet axis 1 of (N, C, H, W): `[:, None, None]` adds axes "
-        "behind.",
+        "have the shape (C,), and must meet axis 1 of (N, C, H, W). Shapes are lined up from the "
+        "right, and indexing with `None` adds an axis of size 1 where it stands.",
         "if images.dtype != ...:\n"
         "    raise ValueError(...)          # say what is expected\n"
         "scaled = ...                       # float32 in [0, 1]\n"

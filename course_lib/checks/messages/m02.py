@@ -297,8 +297,10 @@ MESSAGES = {
         ),
         "rate": Message(
             "New groups have the rate of the optimiser's first group.",
-            "Another rate was used, perhaps the default of the optimiser's class.",
-            "Where does an optimiser keep its present rate?",
+            "Another rate was used: the default of the optimiser's class, the one with which the "
+            "optimiser was once made, which a schedule has changed since, or that of another "
+            "group.",
+            "Where does an optimiser keep its *present* rates?",
         ),
         "stale": Message(
             "What is shut does not move at all.",
@@ -354,6 +356,18 @@ MESSAGES = {
             "is not the one in the model.",
             "Print the training accuracy at the end of phase one.",
         ),
+        "not_cleared": Message(
+            "Each step of an optimiser follows the gradient of its own loss only.",
+            "`backward()` *adds* to `.grad`. Somewhere a step used a gradient that an earlier one, "
+            "perhaps of phase one, had left there. It works like a momentum that nobody chose.",
+            "Go through two rounds of each loop, and note what lies in `.grad` at every line.",
+        ),
+        "ft_rate": Message(
+            "The steps of phase two have the size `ft_lr`: at a rate of nearly 0 nothing moves.",
+            "Weights of the backbone moved nevertheless. Perhaps the optimiser of phase two has "
+            "another rate, its default one say, or a weight decay of its own.",
+            "Which rate does your second optimiser print in its `param_groups`?",
+        ),
         "probe_rate": Message(
             "Phase one has a rate of its own.",
             "The head learns with `ft_lr`, which is meant for pretrained weights: so small that a "
@@ -405,8 +419,9 @@ HINTS = {
     "param_groups": (
         "Three blocks and a head: which rate does each of the four get, in terms of `head_lr` and "
         "`layer_decay`?",
-        "Go from the head down: `[model.head, *reversed(model.backbone.blocks)]`, counting from 0. "
-        "The count is the exponent. In each part keep only what trains, and split it by `ndim`.",
+        "Walk from the head down to the input (`reversed` turns the blocks round) and count the "
+        "steps: the count is the exponent. In each part keep only what trains, and split that by "
+        "`ndim`.",
         "groups = []\n"
         "for depth, part in enumerate(...):     # the head first, then the blocks from the last\n"
         "    trainable = [p for p in part.parameters() if ...]\n"

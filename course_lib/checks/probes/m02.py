@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from course_lib.checks.answer import watched
 from course_lib.checks.probes.models import build, modes_of, state_of
@@ -114,7 +115,11 @@ def unfreeze(function: Callable, inputs: dict) -> dict:
     kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[inputs["optimizer"]]
     options = {"momentum": 0.9} if inputs["optimizer"] == "sgd" else {}
     held = [p for name, p in model.named_parameters() if name in inputs["held"]]
-    optimizer = kind(held, lr=inputs["lr"], weight_decay=0.1, **options)
+    if inputs["two_rates"]:
+        held = [{"params": held[:1]}, {"params": held[1:]}]
+    optimizer = kind(held, lr=0.5, weight_decay=0.1, **options)
+    for i, group in enumerate(optimizer.param_groups):  # as a schedule does
+        group["lr"] = inputs["lr"] * 2**i
     record: dict = {}
     stages = []
     for stage in inputs["stages"]:
@@ -161,11 +166,28 @@ def unfreeze(function: Callable, inputs: dict) -> dict:
 def lp_ft(function: Callable, inputs: dict) -> dict:
     """Call it several times from the same start, with the same random numbers, and show all ends.
 
-    So what the first phase finds is the same each time, and the ends can be compared.
+    So what the first phase finds is the same each time, and the ends can be compared. After each
+    step of an optimiser the gradients become NaN: who clears them before the next never sees it.
     """
+
+    def poison(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.fill_(torch.nan)
+
+    hook = register_optimizer_step_post_hook(poison) if inputs["poison"] else None
+    try:
+        return _phases(function, inputs)
+    finally:
+        if hook:
+            hook.remove()
+
+
+def _phases(function: Callable, inputs: dict) -> dict:
     runs, record = [], {}
-    for steps, rate in inputs["runs"]:
-        model = build(inputs["model"])
+    for steps, rate, training in inputs["runs"]:
+        model = build(inputs["model"]).train(training)
         torch.default_generator.manual_seed(inputs["seed"])
         arrived = modes_of(model)
         result, record = watched(

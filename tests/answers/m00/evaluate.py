@@ -304,6 +304,41 @@ def wrong_only_divisible_batches(model, images, labels, batch_size=32):
 
 
 @torch.no_grad()
+def wrong_only_one_channel(model, images, labels, batch_size=256):
+    """Named `raised`."""
+    _require_images(images)
+    with _in_eval(model):
+        logits = [model(image[0][None, None]) for image in images]
+    return n_correct(torch.cat(logits), labels) / len(labels)
+
+
+@torch.no_grad()
+def wrong_only_with_a_graphics_card(model, images, labels, batch_size=256):
+    """Named `raised`."""
+    _require_images(images)
+    with _in_eval(model):  # the model stays where it is
+        return n_correct(model(images.to("cuda")).cpu(), labels) / len(labels)
+
+
+@torch.no_grad()
+def wrong_probability_above_one_half(model, images, labels, batch_size=256):
+    """Named `value`."""
+    _require_images(images)
+    with _in_eval(model):
+        probability = model(images).softmax(dim=1)[torch.arange(len(labels)), labels]
+    return (probability > 0.5).float().mean()
+
+
+@torch.no_grad()
+def wrong_accuracy_of_the_mean_of_classes(model, images, labels, batch_size=256):
+    """Named `class_mean`."""
+    _require_images(images)
+    with _in_eval(model):
+        hits = (model(images).argmax(dim=1) == labels).double()
+    return torch.stack([hits[labels == c].mean() for c in labels.unique()]).mean()
+
+
+@torch.no_grad()
 def wrong_normalises_the_images_in_place(model, images, labels, batch_size=256):
     """Named `inputs`."""
     _require_images(images)

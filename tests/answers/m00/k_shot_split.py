@@ -171,6 +171,13 @@ def wrong_global_numpy_generator(labels, n_shot, seed):
     return _split(labels, n_shot, np.random.randint(1 << 30))
 
 
+def wrong_rest_loses_a_small_class(labels, n_shot, seed):
+    """Named `lost`."""
+    support, rest = _split(labels, n_shot, seed)
+    counts = Counter(labels.tolist())
+    return support, [i for i in rest if counts[int(labels[i])] > n_shot + 1]
+
+
 def wrong_takes_what_there_is(labels, n_shot, seed):
     """Named `too_few`."""
     return _split(labels, n_shot, seed, check=False)
@@ -211,11 +218,12 @@ def wrong_returns_masks(labels, n_shot, seed):
 
 
 def wrong_positions_within_the_class(labels, n_shot, seed):
-    """Named `repeats`."""
+    """Named `within_class`."""
+    _split(labels, n_shot, seed)
     rng = np.random.default_rng(seed)
     counts = labels.unique(return_counts=True)[1].tolist()
     support = [i for count in counts for i in rng.permutation(count)[:n_shot].tolist()]
-    return [*support, 0, 0], [i for i in range(len(labels)) if i not in support]
+    return support, [i for i in range(len(labels)) if i not in support]
 
 
 def wrong_counts_from_one(labels, n_shot, seed):
@@ -238,7 +246,7 @@ def wrong_only_the_support(labels, n_shot, seed):
 
 
 def wrong_a_list_per_class(labels, n_shot, seed):
-    """Named `type`."""
+    """Named `shape`."""
     support, rest = _split(labels, n_shot, seed)
     by_class = defaultdict(list)
     for i in support:

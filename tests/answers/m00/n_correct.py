@@ -81,6 +81,11 @@ def wrong_no_return(logits, labels):
     (logits.argmax(dim=1) == labels).sum()
 
 
+def wrong_counts_each_class_once(logits, labels):
+    """Named `value`."""
+    return len(set(labels[logits.argmax(dim=1) == labels].tolist()))
+
+
 def wrong_nan(logits, labels):
     """Named `not finite`."""
     return float("nan")
@@ -131,6 +136,18 @@ def wrong_only_float32(logits, labels):
     one_hot = torch.zeros(logits.shape).scatter(1, labels[:, None], 1.0)
     largest = torch.zeros(logits.shape).scatter(1, logits.argmax(1, keepdim=True), 1.0)
     return int(torch.einsum("nk,nk->", one_hot, largest + 0 * logits))
+
+
+def wrong_only_float64(logits, labels):
+    """Named `raised`."""
+    one_hot = torch.zeros(logits.shape, dtype=torch.float64).scatter(1, labels[:, None], 1.0)
+    return int((logits @ one_hot.T).diagonal().eq(logits.max(dim=1).values).sum())
+
+
+def wrong_only_contiguous_logits(logits, labels):
+    """Named `raised`."""
+    rows = logits.view(-1).split(logits.shape[1])
+    return sum(int(row.argmax() == label) for row, label in zip(rows, labels, strict=True))
 
 
 def right_loop(logits, labels):

@@ -195,6 +195,25 @@ def wrong_first_seed_left_out(a, b):
     return _around(d, _t(d) * stats.sem(d))
 
 
+def wrong_one_seed_is_enough(a, b):
+    """Named `mean`."""
+    _differences(a, b)
+    return float(a[0] - b[0]), float(a[0] - b[0]), float(a[0] - b[0])
+
+
+def wrong_sorts_a_in_place(a, b):
+    """Named `inputs`."""
+    d = _differences(a, b)
+    a[:] = a[list(np.argsort(a))] if not isinstance(a, list) else sorted(a)
+    return _around(d, _t(d) * stats.sem(d))
+
+
+def wrong_divided_by_twice_the_seeds(a, b):
+    """Named `width`."""
+    d = _differences(a, b)
+    return _around(d, _t(d) * d.std(ddof=1) / np.sqrt(2 * len(d)))
+
+
 def wrong_low_mean_high(a, b):
     """Named `order`."""
     d = _differences(a, b)

@@ -146,6 +146,38 @@ def wrong_only_batch_sizes_that_divide(model, images, batch_size=256):
         return torch.cat([model.backbone(batch) for batch in batches])
 
 
+def wrong_only_one_channel(model, images, batch_size=256):
+    """Named `raised`."""
+    with _eval_mode(model):
+        return torch.cat([model.backbone(image[:1][None]) for image in images])
+
+
+def wrong_only_square_images(model, images, batch_size=256):
+    """Named `raised`."""
+    n, channels, height, _ = images.shape
+    with _eval_mode(model):
+        return model.backbone(images.view(n, channels, height, height))
+
+
+def wrong_only_with_a_graphics_card(model, images, batch_size=256):
+    """Named `raised`."""
+    with _eval_mode(model):  # the model stays where it is
+        batches = images.to("cuda").split(batch_size)
+        return torch.cat([model.backbone(batch).cpu() for batch in batches])
+
+
+def wrong_only_for_float64(model, images, batch_size=256):
+    """Named `raised`."""
+    with _eval_mode(model):
+        return torch.cat([model.backbone(batch.double()) for batch in images.split(batch_size)])
+
+
+def wrong_mean_of_two_views(model, images, batch_size=256):
+    """Named `value`."""
+    with _eval_mode(model):
+        return (model.backbone(images) + model.backbone(images.flip(3))) / 2
+
+
 def wrong_first_batch_only(model, images, batch_size=256):
     """Named `one_batch`."""
     with _eval_mode(model):

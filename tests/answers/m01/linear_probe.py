@@ -191,6 +191,25 @@ def wrong_standardises_everything(train_x, train_y, val_x, val_y, test_x, test_y
     return _probe((train_x, train_y), (val_x, val_y), (test_x, test_y), strengths)
 
 
+def wrong_standardised_by_the_test_set(train_x, train_y, val_x, val_y, test_x, test_y, strengths):
+    """Named `standardised`."""
+    scaler = StandardScaler().fit(test_x)
+    train_x, val_x, test_x = (
+        torch.tensor(scaler.transform(x)).float() for x in (train_x, val_x, test_x)
+    )
+    return _probe((train_x, train_y), (val_x, val_y), (test_x, test_y), strengths)
+
+
+def wrong_each_set_standardised_by_itself(
+    train_x, train_y, val_x, val_y, test_x, test_y, strengths
+):
+    """Named `standardised`."""
+    train_x, val_x, test_x = (
+        torch.tensor(StandardScaler().fit_transform(x)).float() for x in (train_x, val_x, test_x)
+    )
+    return _probe((train_x, train_y), (val_x, val_y), (test_x, test_y), strengths)
+
+
 def wrong_pipeline_with_a_scaler(train_x, train_y, val_x, val_y, test_x, test_y, strengths):
     """Named `standardised`."""
 

@@ -227,6 +227,33 @@ def wrong_only_three_channels(images, mean, std):
     return torch.stack([(x[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
 
 
+def wrong_only_contiguous_images(images, mean, std):
+    """Named `raised`."""
+    _refuse_floats(images)
+    rows = images.view(len(images) * len(mean), -1).split(len(mean))
+    return torch.stack(
+        [((x / 255 - mean[:, None]) / std[:, None]).view(images.shape[1:]) for x in rows]
+    )
+
+
+def wrong_only_one_channel(images, mean, std):
+    """Named `raised`."""
+    _refuse_floats(images)
+    return (images / 255 - mean.item()) / std.item()
+
+
+def wrong_blue_before_red(images, mean, std):
+    """Named `channels`."""
+    _refuse_floats(images)
+    return (images.flip(1) / 255 - mean[:, None, None]) / std[:, None, None]
+
+
+def wrong_statistics_in_another_order(images, mean, std):
+    """Named `channels`."""
+    _refuse_floats(images)
+    return (images / 255 - mean.flip(0)[:, None, None]) / std.flip(0)[:, None, None]
+
+
 def wrong_one_image_loses_its_axis(images, mean, std):
     """Named `shape`."""
     _refuse_floats(images)

@@ -118,6 +118,22 @@ def wrong_copied_before_the_epoch(model, train_one_epoch, val_score, epochs):
     return best
 
 
+def wrong_kept_in_half_precision(model, train_one_epoch, val_score, epochs):
+    """Named `state`."""
+    return _search(
+        model, train_one_epoch, val_score, epochs, _higher,
+        lambda m: {name: value.half() for name, value in m.state_dict().items()},
+    )  # fmt: skip
+
+
+def wrong_only_with_a_graphics_card(model, train_one_epoch, val_score, epochs):
+    """Named `raised`."""
+    return _search(
+        model, train_one_epoch, val_score, epochs, _higher,
+        lambda m: {name: value.to("cuda").cpu() for name, value in m.state_dict().items()},
+    )  # fmt: skip
+
+
 def wrong_average_of_the_states(model, train_one_epoch, val_score, epochs):
     """Named `state`."""
     epoch, score, state = _search(model, train_one_epoch, val_score, epochs, _higher)

@@ -20,20 +20,21 @@ def _features(model, images):
     return features
 
 
-def _probe(model, images, labels, steps, lr=0.05, features=None):
+def _probe(model, images, labels, steps, lr=0.05, features=None, clear=True):
     """Fit a new head with Adam on features computed once."""
     features = _features(model, images) if features is None else features
     model.head = nn.Linear(features.shape[1], int(labels.max()) + 1).train(model.training)
     optimizer = torch.optim.Adam(model.head.parameters(), lr=lr)
     for _ in range(steps):
         loss = F.cross_entropy(model.head(features), labels)
-        optimizer.zero_grad()
+        if clear:
+            optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     return model
 
 
-def _tune(model, images, labels, steps, lr, parameters=None, hold=True, sign=1):
+def _tune(model, images, labels, steps, lr, parameters=None, hold=True, sign=1, clear=True):
     """Train everything with Adam, batch-norm in eval mode."""
     modes = [(part, part.training) for part in model.modules()]
     model.requires_grad_(True)
@@ -45,7 +46,8 @@ def _tune(model, images, labels, steps, lr, parameters=None, hold=True, sign=1):
                 part.eval()
     for _ in range(steps):
         loss = sign * F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
+        if clear:
+            optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     for part, training in modes:
@@ -179,6 +181,64 @@ def wrong_rate_a_thousand_times_too_high(model, images, labels, probe_steps, ft_
     return _tune(model, images, labels, ft_steps, 1000 * ft_lr)
 
 
+def wrong_gradients_add_up_in_phase_one(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `not_cleared`."""
+    _probe(model, images, labels, probe_steps, clear=False)
+    return _tune(model, images, labels, ft_steps, ft_lr)
+
+
+def wrong_gradients_add_up_in_phase_two(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `not_cleared`."""
+    _probe(model, images, labels, probe_steps)
+    return _tune(model, images, labels, ft_steps, ft_lr, clear=False)
+
+
+def wrong_default_rate_in_phase_two(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `ft_rate`."""
+    _probe(model, images, labels, probe_steps)
+    return _tune(model, images, labels, ft_steps, 1e-3)
+
+
+def wrong_weight_decay_in_phase_two(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `ft_rate`."""
+    _probe(model, images, labels, probe_steps)
+    _tune(model, images, labels, ft_steps, ft_lr)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(1 - 1e-3 * (ft_steps > 0))
+    return model
+
+
+def wrong_mode_never_switched(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `statistics`."""
+    with torch.no_grad():
+        features = model.backbone(images)
+    _probe(model, images, labels, probe_steps, features=features)
+    optimizer = torch.optim.Adam(model.parameters(), lr=ft_lr)
+    for _ in range(ft_steps):
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    return model
+
+
+def wrong_left_in_eval_mode(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `mode`."""
+    _probe(model, images, labels, probe_steps)
+    return _tune(model, images, labels, ft_steps, ft_lr).eval()
+
+
+def wrong_always_left_in_train_mode(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `mode`."""
+    _probe(model, images, labels, probe_steps)
+    return _tune(model, images, labels, ft_steps, ft_lr).train()
+
+
+def wrong_only_with_a_graphics_card(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `raised`."""
+    return right_adam(model, images.to("cuda"), labels, probe_steps, ft_steps, ft_lr)
+
+
 def wrong_left_in_train_mode(model, images, labels, probe_steps, ft_steps, ft_lr):
     """Named `mode`."""
     was_training = model.training
@@ -277,6 +337,26 @@ def right_backbone_in_the_loop(model, images, labels, probe_steps, ft_steps, ft_
     model.backbone.requires_grad_(True)
     if ft_steps:
         _tune(model, images, labels, ft_steps, ft_lr)
+    return model.train(training)
+
+
+def right_cleared_at_the_end_of_each_step(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """In mini-batches whose gradients are added up for one step, cleared to zeros."""
+    training = model.training
+    features = _features(model, images)
+    model.head = nn.Linear(features.shape[1], int(labels.max()) + 1)
+    model.eval()
+    phases = [
+        (model.head, features, torch.optim.AdamW(model.head.parameters(), 0.05), probe_steps // 5),
+        (model, images, torch.optim.RMSprop(model.parameters(), ft_lr), ft_steps),
+    ]
+    for part, x, optimizer, steps in phases:
+        for _ in range(steps):
+            for batch in torch.arange(len(x)).split(20):
+                loss = F.cross_entropy(part(x[batch]), labels[batch]) * len(batch) / len(x)
+                loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
     return model.train(training)
 
 

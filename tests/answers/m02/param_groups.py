@@ -107,6 +107,23 @@ def wrong_every_layer_a_step(model, head_lr, layer_decay, weight_decay):
     return groups
 
 
+def wrong_always_three_blocks(model, head_lr, layer_decay, weight_decay):
+    """Named `off_by_one`."""
+    groups = _split(model.head, head_lr, weight_decay)
+    for i, block in enumerate(model.backbone.blocks):
+        groups += _split(block, head_lr * layer_decay ** (3 - i), weight_decay)
+    return groups
+
+
+def wrong_children_in_the_order_of_registration(model, head_lr, layer_decay, weight_decay):
+    """Named `rate`."""
+    parts = [part for part in model.modules() if list(part.parameters(recurse=False))]
+    groups = []
+    for depth, part in enumerate(reversed(parts)):  # taken for the head first
+        groups += _split(part, head_lr * layer_decay**depth, weight_decay)
+    return groups
+
+
 def wrong_decay_on_everything(model, head_lr, layer_decay, weight_decay):
     """Named `decay_everywhere`."""
     groups = []

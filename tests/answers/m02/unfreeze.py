@@ -247,6 +247,28 @@ def wrong_default_rate(model, optimizer, stage):
     return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
 
 
+def wrong_rate_of_before_the_schedule(model, optimizer, stage):
+    """Named `rate`."""
+    _set(*_split(model, stage))
+    return _add_new(model, optimizer, lr=optimizer.defaults["lr"])
+
+
+def wrong_rate_left_to_the_optimizer(model, optimizer, stage):
+    """Named `rate`."""
+    _set(*_split(model, stage))
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    new = [p for p in model.parameters() if p.requires_grad and id(p) not in held]
+    if new:
+        optimizer.add_param_group({"params": new})
+    return optimizer
+
+
+def wrong_rate_of_the_latest_group(model, optimizer, stage):
+    """Named `rate`."""
+    _set(*_split(model, stage))
+    return _add_new(model, optimizer, lr=optimizer.param_groups[-1]["lr"])
+
+
 def wrong_group_appended(model, optimizer, stage):
     """Named `twice`."""
     parts_open, parts_shut = _split(model, stage)
