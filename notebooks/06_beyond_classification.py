@@ -467,10 +467,10 @@ def match_boxes(boxes, scores, truth, threshold=0.5):
     ### BEGIN SOLUTION
     iou = box_iou(boxes, truth)
     hits = torch.zeros(len(boxes), dtype=torch.bool)
-    for i in scores.argsort(descending=True).tolist():
+    for i in scores.argsort(descending=True):
         if len(truth) and iou[i].max() >= threshold:
             hits[i] = True
-            iou[:, iou[i].argmax()] = -1  # taken
+            iou[:, iou[i].argmax()] = -torch.inf  # taken
     return hits
     ### END SOLUTION
 

@@ -29,9 +29,21 @@ MESSAGES = {
         ),
         "false_class_left_out": Message(
             "A class that is predicted but not there has an IoU of 0, and counts.",
-            "Only the classes of the target were averaged. Then inventing a class costs nothing "
-            "of its own.",
+            "Only the classes of the target were averaged, or only those that were hit at all. "
+            "Then inventing a class costs nothing of its own.",
             "Whose pixels are in the union: those of the target alone?",
+        ),
+        "in_a_row": Message(
+            "Classes are 0 to n_classes - 1, also if some of them are nowhere in these masks.",
+            "It seems that the classes that occur were counted, and the first so many were scored. "
+            "That is right only if those that occur are 0, 1, 2, ... in a row.",
+            "Which classes does your loop visit if only 0 and 5 occur?",
+        ),
+        "rare": Message(
+            "A class counts as soon as one pixel has it, in prediction or target.",
+            "A class of a single pixel that was missed did not lower the score as it should. "
+            "Perhaps a condition asks for more than one pixel, or for a hit.",
+            "Which number must not be 0 in your fraction? Is anything else asked of a class?",
         ),
         "per_image": Message(
             "Intersections and unions are summed over the whole set before they are divided.",
@@ -173,6 +185,12 @@ MESSAGES = {
             "whoever wants both calls `freeze` as well.",
             "Look at `requires_grad` before and after your function.",
         ),
+        "mode": Message(
+            "Train and eval mode of every part are the same after the call as before it.",
+            "A part is in another mode now. Copying values needs no particular mode; whoever "
+            "calls the function decides when to train.",
+            "Look for `eval()` and `train()` in your function.",
+        ),
         "prefix": Message(
             "The names that come back are those of `encoder.state_dict()`.",
             "They carry the prefix `encoder.`, as in the state dict of the whole segmenter.",
@@ -235,6 +253,12 @@ MESSAGES = {
             "It took the first that reached the threshold, and another prediction went away empty.",
             "Look at all free boxes before you take one.",
         ),
+        "stops_early": Message(
+            "Every prediction gets its turn.",
+            "After the first false alarm all others counted as false alarms, too: the loop ended "
+            "there. A low score does not mean a poor overlap.",
+            "Where can your loop end before the last prediction?",
+        ),
         "by_iou": Message(
             "Predictions choose in the order of their *scores*.",
             "They chose in the order of their overlap. The detector's confidence is what is being "
@@ -256,11 +280,24 @@ MESSAGES = {
             "The usual 0.5 was used, whatever the argument said.",
             "Where does your code read `threshold`?",
         ),
+        "score_threshold": Message(
+            "Every prediction gets its turn, whatever its score: the threshold is one of IoU.",
+            "Predictions whose *score* is below the threshold were left out. Confidence and "
+            "overlap are two numbers; only the order of the scores counts here.",
+            "What does your code compare with `threshold`?",
+        ),
         "strict": Message(
             "An IoU *equal* to the threshold is enough.",
-            "Only larger ones were accepted; or a corner was counted as one pixel more, which "
-            "changes every IoU a little.",
-            "`>` or `>=`?",
+            "At exactly 0.5 it was no hit. Perhaps only larger ones are accepted.",
+            "What does your comparison say of two equal numbers?",
+        ),
+        "pixel": Message(
+            "A box from left 10 to right 30 is 20 wide, and corners may lie between two pixels.",
+            "An IoU a little below the threshold was enough. Old code counts pixels instead of "
+            "measuring lengths: it adds 1 to each side, or rounds the corners first. Or another "
+            "overlap than IoU is computed, such as Dice.",
+            "Work out the IoU of two boxes of 4 x 4 that overlap by half, by hand and by your "
+            "function.",
         ),
         "overlap": Message(
             "Overlap is measured as intersection over union.",
@@ -287,7 +324,8 @@ MESSAGES = {
         "value": Message(
             "By descending score, each prediction takes the best free true box, if the IoU "
             "reaches the threshold.",
-            "At least one prediction is judged otherwise.",
+            "At least one prediction is judged otherwise. Perhaps predictions are compared with "
+            "each other, as in non-maximum suppression, and not only with true boxes.",
             "Draw three predictions and two true boxes on paper, and follow your loop.",
         ),
     },
@@ -361,6 +399,12 @@ MESSAGES = {
             "The precisions of all places were averaged, those of the false alarms included.",
             "By how much does recall rise at a false alarm?",
         ),
+        "sure_ones_only": Message(
+            "Every prediction has its place in the ranking, also one with a low score.",
+            "Predictions with scores below 0.5, or below 0, were left out. A score need not be a "
+            "probability; only the order counts.",
+            "Does a line of yours compare a score with a number?",
+        ),
         "percent": Message(
             "The score lies in [0, 1].",
             "It seems to be in per cent.",
@@ -379,7 +423,8 @@ MESSAGES = {
         "value": Message(
             "The score is the sum, over the steps of recall, of the step times the best precision "
             "from there on.",
-            "The number is another one.",
+            "No usual slip gives this number. Perhaps the ranking was cut into steps, or one case "
+            "is treated in a way of its own.",
             "Take three predictions (hit, false alarm, hit) of three objects, and work it out by "
             "hand: 1/3 · 1 + 1/3 · 2/3.",
         ),

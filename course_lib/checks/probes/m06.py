@@ -11,7 +11,10 @@ from course_lib.checks.wire import plain
 
 
 def mean_iou(function: Callable, inputs: dict) -> dict:
-    return answered("mean_iou", function, inputs["pred"], inputs["target"], inputs["n_classes"])
+    pred, target = inputs["pred"], inputs["target"]
+    if inputs.get("strided"):  # column after column in memory
+        pred, target = pred.mT.contiguous().mT, target.mT.contiguous().mT
+    return answered("mean_iou", function, pred, target, inputs["n_classes"])
 
 
 def match_boxes(function: Callable, inputs: dict) -> dict:
@@ -49,6 +52,8 @@ class _Segmenter(nn.Module):
 
 def _chain(spec: dict) -> nn.Module:
     chain = Chain({name: layers for name, layers in spec["parts"]})
+    if any(value.dtype == torch.float64 for value in spec["state"].values()):
+        chain.double()
     chain.load_state_dict(spec["state"])
     return chain
 
@@ -56,6 +61,8 @@ def _chain(spec: dict) -> nn.Module:
 def transfer_encoder(function: Callable, inputs: dict) -> dict:
     encoder = _chain(inputs["encoder"])
     segmenter = _Segmenter(_chain(inputs["own_encoder"]), _chain(inputs["decoder"]))
+    for module in (encoder, segmenter):
+        module.train(inputs["training"])
     result, record = watched("transfer_encoder", lambda: function(encoder, segmenter))
     answer = {
         **record,
@@ -64,6 +71,11 @@ def transfer_encoder(function: Callable, inputs: dict) -> dict:
         "own_encoder": state_of(segmenter.encoder),
         "decoder": state_of(segmenter.decoder),
         "trainable": all(parameter.requires_grad for parameter in segmenter.parameters()),
+        "same_modes": all(
+            part.training == inputs["training"]
+            for module in (encoder, segmenter)
+            for part in module.modules()
+        ),
     }
     # If they share memory, training the one moves the other.
     with torch.no_grad():

@@ -178,6 +178,29 @@ def wrong_in_per_cent(is_tp, scores, n_truth):
     return 100 * right_loop(is_tp, scores, n_truth)
 
 
+def wrong_sure_ones_only(is_tp, scores, n_truth):
+    """Named `sure_ones_only`."""
+    return right_loop(is_tp[scores >= 0.5], scores[scores >= 0.5], n_truth)
+
+
+def wrong_scores_below_zero_left_out(is_tp, scores, n_truth):
+    """Named `sure_ones_only`."""
+    return right_loop(is_tp[scores >= 0], scores[scores >= 0], n_truth)
+
+
+def wrong_eleven_thresholds_of_the_score(is_tp, scores, n_truth):
+    """Named `value`."""
+    edge = _edges(is_tp, n_truth)
+    if edge is not None:
+        return edge
+    recall, precision = [0.0], [1.0]
+    for threshold in np.linspace(1, 0, 11):
+        n, hits = (scores >= threshold).sum().item(), is_tp[scores >= threshold].sum().item()
+        recall.append(hits / n_truth)
+        precision.append(hits / max(n, 1))
+    return float((np.diff(recall) * _envelope(np.array(precision))[1:]).sum())
+
+
 def wrong_the_whole_curve(is_tp, scores, n_truth):
     """Named `curve`."""
     hits, precision, _ = _curve(is_tp, scores, n_truth)
@@ -211,6 +234,16 @@ def wrong_no_predictions_is_perfect(is_tp, scores, n_truth):
 def wrong_no_truth_is_zero(is_tp, scores, n_truth):
     """Named `no_truth`."""
     return right_loop(is_tp, scores, n_truth) if n_truth else 0.0
+
+
+def wrong_at_least_one_object(is_tp, scores, n_truth):
+    """Named `no_truth`."""
+    return right_loop(is_tp, scores, max(n_truth, 1))
+
+
+def wrong_no_spread_in_one_object(is_tp, scores, n_truth):
+    """Named `value`."""
+    return right_loop(is_tp, scores, n_truth) if n_truth != 1 else 0.0
 
 
 def wrong_no_predictions_asked_first(is_tp, scores, n_truth):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou, nms
 
 from course_lib.dense.scores import match_boxes as _of_the_library
 
@@ -107,7 +107,7 @@ def wrong_strictly_above(boxes, scores, truth, threshold=0.5):
 
 
 def wrong_only_confident_ones(boxes, scores, truth, threshold=0.5):
-    """Named `value`."""
+    """Named `score_threshold`."""
     sure = (scores >= threshold).nonzero().flatten()
     hits = torch.zeros(len(boxes), dtype=torch.bool)
     hits[sure] = _match(box_iou(boxes[sure], truth), _by_score(scores[sure]), threshold)
@@ -132,6 +132,61 @@ def wrong_corner_and_size(boxes, scores, truth, threshold=0.5):
 def wrong_marks_false_alarms(boxes, scores, truth, threshold=0.5):
     """Named `inverted`."""
     return ~_match(box_iou(boxes, truth), _by_score(scores), threshold)
+
+
+def wrong_stops_at_the_first_false_alarm(boxes, scores, truth, threshold=0.5):
+    """Named `stops_early`."""
+    iou = box_iou(boxes, truth)
+    hits = torch.zeros(len(boxes), dtype=torch.bool)
+    for i in _by_score(scores):
+        if not len(truth) or iou[i].max() < threshold:
+            break
+        hits[i] = True
+        iou[:, iou[i].argmax()] = -1
+    return hits
+
+
+def wrong_strikes_out_one_cell(boxes, scores, truth, threshold=0.5):
+    """Named `twice`."""
+    iou = box_iou(boxes, truth)
+    hits = torch.zeros(len(boxes), dtype=torch.bool)
+    for i in _by_score(scores) if len(truth) else []:
+        best = iou[i].argmax()
+        if iou[i, best] >= threshold:
+            hits[i] = True
+            iou[i, best] = -1
+    return hits
+
+
+def wrong_one_pixel_more(boxes, scores, truth, threshold=0.5):
+    """Named `pixel`."""
+    more = torch.tensor([0, 0, 1, 1])
+    return _match(box_iou(boxes + more, truth + more), _by_score(scores), threshold)
+
+
+def wrong_whole_pixels(boxes, scores, truth, threshold=0.5):
+    """Named `pixel`."""
+    return _match(box_iou(boxes.round(), truth.round()), _by_score(scores), threshold)
+
+
+def wrong_dice_for_iou(boxes, scores, truth, threshold=0.5):
+    """Named `pixel`."""
+    iou = box_iou(boxes, truth)
+    return _match(2 * iou / (1 + iou), _by_score(scores), threshold)
+
+
+def wrong_suppression_instead_of_matching(boxes, scores, truth, threshold=0.5):
+    """Named `value`."""
+    hits = torch.zeros(len(boxes), dtype=torch.bool)
+    kept = nms(boxes, scores, threshold)
+    if len(truth):
+        hits[kept] = box_iou(boxes[kept], truth).amax(1) >= threshold
+    return hits
+
+
+def wrong_table_transposed(boxes, scores, truth, threshold=0.5):
+    """Named `raised`."""
+    return _match(box_iou(truth, boxes), _by_score(scores), threshold)
 
 
 def wrong_zeros_and_ones(boxes, scores, truth, threshold=0.5):

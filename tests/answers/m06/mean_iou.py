@@ -208,6 +208,51 @@ def wrong_recodes_in_place(pred, target, n_classes):
     return (counts.diag()[union > 0] / union[union > 0]).mean()
 
 
+def wrong_classes_without_a_hit_left_out(pred, target, n_classes):
+    """Named `false_class_left_out`."""
+    both, p, t = _counts(pred, target, n_classes)
+    return float((both[both > 0] / (p + t - both)[both > 0]).mean())
+
+
+def wrong_one_pixel_is_noise(pred, target, n_classes):
+    """Named `rare`."""
+    both, p, t = _counts(pred, target, n_classes)
+    union = p + t - both
+    return float((both[union > 1] / union[union > 1]).mean())
+
+
+def wrong_classes_in_a_row(pred, target, n_classes):
+    """Named `in_a_row`."""
+    _same_shape(pred, target)
+    n = len(torch.cat([pred, target]).unique())  # right where these are 0...n-1
+    both, p, t = _counts(pred, target, n)
+    return float((both / np.maximum(p + t - both, 1)).mean())
+
+
+def wrong_square_images_only(pred, target, n_classes):
+    """Named `value`."""
+    _same_shape(pred, target)
+    n_pixels = len(pred) * pred.shape[1] ** 2
+    ious = []
+    for k in range(n_classes):
+        union = n_pixels - ((pred != k) & (target != k)).sum().item()
+        if union != 0:
+            ious.append(((pred == k) & (target == k)).sum().item() / union)
+    return sum(ious) / len(ious)
+
+
+def wrong_first_image_only(pred, target, n_classes):
+    """Named `value`."""
+    _same_shape(pred, target)
+    return _of_counts(pred[0], target[0], n_classes)
+
+
+def wrong_only_masks_in_one_piece_of_memory(pred, target, n_classes):
+    """Named `raised`."""
+    _same_shape(pred, target)
+    return _of_counts(pred.view(-1), target.view(-1), n_classes)
+
+
 def right_loop_over_classes(pred, target, n_classes):
     if pred.shape != target.shape:
         raise ValueError("The two maps must have the same shape.")

@@ -184,6 +184,29 @@ def wrong_frozen_too(encoder, segmenter):
     return list(state)
 
 
+def wrong_by_way_of_float32(encoder, segmenter):
+    """Named `values`."""
+    state = _fits(encoder, segmenter)
+    segmenter.encoder.load_state_dict(
+        {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+    )
+    return list(state)
+
+
+def wrong_ready_for_use(encoder, segmenter):
+    """Named `mode`."""
+    state = _fits(encoder.eval(), segmenter)
+    segmenter.encoder.load_state_dict(state)
+    return list(state)
+
+
+def wrong_ready_for_training(encoder, segmenter):
+    """Named `mode`."""
+    segmenter.encoder.load_state_dict(_fits(encoder, segmenter))
+    segmenter.train()
+    return list(encoder.state_dict())
+
+
 def wrong_names_with_a_prefix(encoder, segmenter):
     """Named `prefix`."""
     state = _fits(encoder, segmenter)
