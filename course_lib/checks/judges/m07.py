@@ -16,16 +16,22 @@ from course_lib.peft import lora
 
 
 def LoRALinear(ask: Ask, rng: torch.Generator, hard: bool) -> None:
-    rounds = [(5, 8, 3, True, torch.float32), (9, 4, 2, False, torch.float64)]
+    rounds = [
+        (5, 8, 3, True, torch.float32),
+        (9, 4, 4, False, torch.float64),  # the rank as large as it may be
+        (6, 7, 1, True, torch.float32),
+    ]
     if hard:
         rounds += [
             (draw(rng, 10, 14), draw(rng, 15, 20), 7, True, torch.float64),
             (3, 12, 1, True, torch.float32),
             (12, 3, 2, False, torch.float32),
-            (4, 6, 4, True, torch.float32),  # as large as it may be
+            (4, 6, 4, True, torch.float32),
         ]
     for n_in, n_out, rank, bias, dtype in rounds:
-        _read_lora(ask, rng, _lora_inputs(rng, n_in, n_out, rank, bias, dtype))
+        answer = ask(inputs := _lora_inputs(rng, n_in, n_out, rank, bias, dtype))
+        _require_accepted(answer, f"rank {rank} for a layer from {n_in} to {n_out} features")
+        _read_lora(answer, inputs)
     inputs = _lora_inputs(rng, 6, 9, 2, True, torch.float32)
     answer = ask({**inputs, "device": "meta"})
     if answer["raised"] or answer.get("devices") != ["meta"]:
@@ -46,16 +52,13 @@ def _lora_inputs(
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=rng, dtype=torch.float64).to(dtype)
 
-    # alpha / rank is far from alpha, 1, 1 / rank, alpha · rank and alpha / √rank.
-    alpha = float(rank * (1.4 + 0.3 * torch.rand((), generator=rng)))
+    # alpha / rank is far from alpha, 1, 1 / rank, alpha · rank, alpha / √rank and alpha // rank.
+    alpha = float(rank * (2.4 + 0.3 * torch.rand((), generator=rng)))
     if rank == 1:
         alpha = 3.3
-    factors = {"A": normal(rank, n_in), "B": normal(n_out, rank)}
-    for name, factor in factors.items():
-        if factor.shape[0] == factor.shape[1]:  # stored either way round, it says the same
-            factors[name] = factor + factor.T
     return {
-        **factors,
+        "A": _either_way(normal(rank, n_in)),
+        "B": _either_way(normal(n_out, rank)),
         "weight": normal(n_out, n_in),
         "bias": normal(n_out) if bias else None,
         "rank": rank,
@@ -66,8 +69,20 @@ def _lora_inputs(
     }
 
 
-def _read_lora(ask: Ask, rng: torch.Generator, inputs: dict) -> None:
-    answer = completed(ask(inputs))
+def _either_way(factor: Tensor) -> Tensor:
+    """Make a square factor symmetric: stored either way round, it says the same."""
+    return factor + factor.T if factor.shape[0] == factor.shape[1] else factor
+
+
+def _require_accepted(answer: dict, what: str) -> None:
+    raised = answer.get("raised")
+    if raised and raised["is_value_error"]:
+        seen = f"ValueError: {raised['message'][:200]}"
+        raise NotYet("rank_refused", expected=f"no error for {what}", seen=seen)
+
+
+def _read_lora(answer: dict, inputs: dict) -> None:
+    completed(answer)
     truth = probes.LoRALinear(lora.LoRALinear, inputs)
     if not answer["module"]:
         seen = describe(answer["returned"])
@@ -112,6 +127,8 @@ def _read_lora(ask: Ask, rng: torch.Generator, inputs: dict) -> None:
     expected = f"the given linear's output, {_first(truth['start'][0])}"
     _read_outputs(answer["start"], truth["start"], slips, "start", expected)
     random = answer["factors"][zero.index(False)].double()
+    # No luck: three random numbers, the fewest here, hold two equal ones once in a million times,
+    # and a random matrix whose rank is too low to 16 digits does not happen.
     distinct = random.unique().numel() / random.numel()
     if torch.linalg.matrix_rank(random) < rank or distinct < 0.9:
         seen = f"{random.unique().numel()} different numbers among {random.numel()}"
@@ -119,14 +136,12 @@ def _read_lora(ask: Ask, rng: torch.Generator, inputs: dict) -> None:
 
     # What they do.
     alpha = inputs["alpha"]
+    others = (1 / rank, alpha * rank, 1 / scale, alpha / rank**0.5, scale**2, alpha // rank)
     slips = [
         ("no_update", _outputs(inputs, 1, 1, 0)),
         ("alpha", _outputs(inputs, 1, 1, alpha)),
         ("unscaled", _outputs(inputs, 1, 1, 1)),
-        *(
-            ("scale", _outputs(inputs, 1, 1, other))
-            for other in (1 / rank, alpha * rank, 1 / scale, alpha / rank**0.5, scale**2)
-        ),
+        *(("scale", _outputs(inputs, 1, 1, other)) for other in others),
         ("subtracted", _outputs(inputs, 1, 1, -scale)),
         ("activation", _outputs(inputs, 1, 1, scale, torch.relu)),
     ]
@@ -250,8 +265,9 @@ _UP, _DOWN, _POOL = "backbone.blocks.{}.up", "backbone.blocks.{}.down", "backbon
 
 def apply_lora(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     rounds = [
-        {"names": [_UP.format(2), _DOWN.format(3)], "n_blocks": 2},
-        {"names": [_DOWN.format(2)], "tied": _UP.format(3), "n_blocks": 2, "training": True},
+        {"names": [_UP.format(2), _DOWN.format(3)], "head_first": True},
+        {"names": [_DOWN.format(2)], "tied": _UP.format(3), "training": True},
+        {"names": [_POOL], "rank": 4},  # as large as it may be
     ]
     if hard:
         rounds += [
@@ -261,8 +277,9 @@ def apply_lora(ask: Ask, rng: torch.Generator, hard: bool) -> None:
             {"names": [_DOWN.format(11)], "n_blocks": 10},
         ]
     for case in rounds:
-        inputs = _applying(rng, **case)
-        _read_applied(ask(inputs), inputs)
+        answer = ask(inputs := _applying(rng, **case))
+        _require_accepted(answer, f"rank {inputs['rank']} at {_list(inputs['names'])}")
+        _read_applied(answer, inputs)
 
     good = _UP.format(2)
     mistakes = [
@@ -295,8 +312,9 @@ def _applying(
     tied: str = "",
     head_first: bool = False,
     training: bool = False,
+    rank: int = 0,
 ) -> dict:
-    width, rank = 5, draw(rng, 2, 3)
+    width, rank = 5, rank or draw(rng, 2, 3)
     sizes = {"width": width, "n_blocks": n_blocks, "tied": tied, "head_first": head_first}
     spec = {"sizes": sizes, "training": training}
     model = probes.build(spec)
@@ -314,7 +332,8 @@ def _applying(
     for name in names:
         n_out, n_in = model.get_submodule(name).weight.shape
         values[name] = [
-            torch.randn(shape, generator=rng) for shape in ((rank, n_in), (n_out, rank))
+            _either_way(torch.randn(shape, generator=rng))
+            for shape in ((rank, n_in), (n_out, rank))
         ]
     return {
         "model": {**spec, "state": state},

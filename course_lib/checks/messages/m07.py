@@ -141,6 +141,12 @@ MESSAGES = {
             "gradients on their way.",
             "Look for hooks, or for a second use of a factor.",
         ),
+        "rank_refused": Message(
+            "Every rank from 1 to min(in, out) is accepted, both ends included.",
+            "A ValueError came for a rank that fits. Perhaps a comparison leaves out the end, or "
+            "other sides than those of the layer are compared.",
+            "Which ranks does your condition accept for a layer from 4 to 6 features?",
+        ),
         "rank": Message(
             "A rank below 1 or above min(in, out) is refused with a ValueError and a sentence.",
             "Rank 0 would learn nothing in silence. Above min(in, out) the factors have more "
@@ -381,6 +387,12 @@ MESSAGES = {
             "A rank above a named layer's smaller side is refused with a ValueError.",
             "It was accepted for a layer that is too small for it.",
             "Compare the rank with both sides of *each* named layer.",
+        ),
+        "rank_refused": Message(
+            "Every rank from 1 to min(in, out) is accepted, both ends included.",
+            "A ValueError came for a rank that fits. Perhaps a comparison leaves out the end, or "
+            "other sides than those of the layer are compared.",
+            "Which ranks does your condition accept for a layer from 4 to 5 features?",
         ),
         "half_done": Message(
             "A refusal leaves the model as it was.",

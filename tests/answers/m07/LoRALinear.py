@@ -371,12 +371,46 @@ class wrong_rank_refused_without_a_sentence(_Right):
 
 
 class wrong_largest_rank_refused(_Right):
-    """Named `raised`."""
+    """Named `rank_refused`."""
 
     def __init__(self, linear, rank, alpha):
-        if rank > min(linear.in_features, linear.out_features) // 2:
-            raise ValueError("The rank must be small.")
+        if rank >= min(linear.in_features, linear.out_features):
+            raise ValueError("The rank must be smaller than both sides.")
         super().__init__(linear, rank, alpha)
+
+
+class wrong_rank_one_refused(_Right):
+    """Named `rank_refused`."""
+
+    def __init__(self, linear, rank, alpha):
+        if rank <= 1:
+            raise ValueError("A rank of one is too small.")
+        super().__init__(linear, rank, alpha)
+
+
+class wrong_divided_in_whole_numbers(_Right):
+    """Named `scale`."""
+
+    def forward(self, x):
+        return self.linear(x) + self.alpha // self.rank * self.update(x)
+
+
+class wrong_for_float32_only(_Right):
+    """Named `raised`."""
+
+    def update(self, x):
+        return F.linear(F.linear(x, self.A.float()), self.B.float())
+
+
+class wrong_square_layers_only(_Right):
+    """Named `factors`."""
+
+    def __init__(self, linear, rank, alpha):
+        super().__init__(linear, rank, alpha)
+        self.B = nn.Parameter(torch.zeros(linear.in_features, rank, **self.like))
+
+    def update(self, x):
+        return (x @ self.A.T @ self.B.T)[..., :1]
 
 
 class wrong_one_batch_axis(_Right):

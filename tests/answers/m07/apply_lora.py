@@ -429,6 +429,24 @@ def wrong_rank_made_to_fit(model, rank, alpha, names):
     return model, _count(model)
 
 
+def wrong_largest_rank_refused(model, rank, alpha, names):
+    """Named `rank_refused`."""
+    modules = _look(model, rank, names)
+    if any(rank >= min(modules[name].weight.shape) for name in names):
+        raise ValueError("The rank must be smaller than both sides of the layer.")
+    _textbook(model, rank, alpha, names)
+    return model, _count(model)
+
+
+def wrong_head_is_the_last_child(model, rank, alpha, names):
+    """Named `rest_trains`."""
+    _look(model, rank, names)
+    freeze(model)
+    _put_in(model, rank, alpha, names)
+    list(model.children())[-1].requires_grad_(True)
+    return model, _count(model)
+
+
 def wrong_only_the_first_rank_looked_at(model, rank, alpha, names):
     """Named `rank`."""
     _look(model, 1, names)

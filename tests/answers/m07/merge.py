@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -300,3 +301,25 @@ def right_asks_the_module_itself(module):
     with torch.no_grad():
         weight = (module(eye) - module(torch.zeros_like(eye))).T
     return _layer(weight, module.linear.bias)
+
+
+def right_in_numpy(module):
+    if isinstance(module, nn.Linear):
+        return module
+    a, b, weight = (t.detach().double().numpy() for t in (module.A, module.B, module.linear.weight))
+    merged = torch.from_numpy(weight + module.scale * np.dot(b, a)).to(module.A.dtype)
+    return _layer(merged, module.linear.bias)
+
+
+class _Merger:
+    """An object to call; the slope of the module is its weight, its value at 0 the bias."""
+
+    def __call__(self, module):
+        if not hasattr(module, "A"):
+            return module
+        zero = torch.zeros(module.A.shape[1], dtype=module.A.dtype)
+        bias = None if module.linear.bias is None else module(zero)
+        return _layer(torch.func.jacrev(module)(zero), bias)
+
+
+right_slope_by_autograd = _Merger()
