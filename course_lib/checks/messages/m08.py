@@ -48,6 +48,12 @@ MESSAGES = {
             "A comparison with `<` where `<=` is meant.",
             "What does your condition say if gain and high are equal?",
         ),
+        "zero": Message(
+            "A gain of 0 is a prediction, too, and its range may lie on both sides of 0.",
+            "Perhaps a condition takes 0 for a missing number (`if not gain`), or compares sizes "
+            "without their signs.",
+            "What does your condition say of gain 0, low -0.1 and high 0.2?",
+        ),
         "outside": Message(
             "A gain outside its own range is refused with a `ValueError` that says why.",
             "Perhaps only one end is compared, or the function asserts: an `assert` raises an "
@@ -192,9 +198,10 @@ MESSAGES = {
         ),
         "decided": Message(
             "If the interval holds 0, the verdict is undecided.",
-            "A verdict was given although these seeds cannot tell. The sign of the mean alone is "
-            "decided by luck half of the time.",
-            "Which end of the interval has to be above 0 before a method helps?",
+            "A verdict was given although these seeds cannot tell. Perhaps it goes by the sign of "
+            "the mean, which luck alone decides; or an interval that ends at 0, as that of two "
+            "equal methods does, was taken for one beyond 0.",
+            "What must hold for *both* ends of the interval before a method helps?",
         ),
         "verdict": Message(
             "The verdict agrees with the interval: above 0 helps, below 0 hurts.",
@@ -205,6 +212,12 @@ MESSAGES = {
             "The verdict is one of helps, hurts and undecided.",
             "Another word, or a number or True and False, stands there.",
             "Return one of the three words, as a string.",
+        ),
+        "two_seeds": Message(
+            "Two different seeds are enough for a study.",
+            "They were refused. Two differences have a spread, so there is an interval: a very "
+            "wide one, and it says so itself.",
+            "What does your condition say of two seeds?",
         ),
         "one_seed": Message(
             "A study of one seed is refused with a `ValueError` that says why.",

@@ -405,6 +405,22 @@ def wrong_verdict_by_the_sign(
     return _result(a, b, verdict="helps" if np.mean(a) > np.mean(b) else "hurts")
 
 
+def wrong_zero_helps(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds):
+    """Named `decided`."""
+    test = test_images, test_labels
+    a, b = _study((fit_a, fit_b), images, labels, test, n_shot, seeds)
+    _, low, high = paired_effect(a, b)
+    return _result(a, b, verdict="helps" if low >= 0 else "hurts" if high < 0 else "undecided")
+
+
+def wrong_zero_hurts(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds):
+    """Named `decided`."""
+    test = test_images, test_labels
+    a, b = _study((fit_a, fit_b), images, labels, test, n_shot, seeds)
+    _, low, high = paired_effect(a, b)
+    return _result(a, b, verdict="helps" if low > 0 else "hurts" if high <= 0 else "undecided")
+
+
 def wrong_never_decided(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds):
     """Named `verdict`."""
     test = test_images, test_labels
@@ -417,6 +433,30 @@ def wrong_words(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, 
     test = test_images, test_labels
     a, b = _study((fit_a, fit_b), images, labels, test, n_shot, seeds)
     return _result(a, b, verdict=paired_effect(a, b)[1] > 0)
+
+
+def wrong_three_seeds_at_least(
+    fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds
+):
+    """Named `two_seeds`."""
+    if len(seeds) < 3:
+        raise ValueError("A study needs three seeds or more.")
+    test = test_images, test_labels
+    return _result(*_study((fit_a, fit_b), images, labels, test, n_shot, seeds))
+
+
+def wrong_classes_in_a_row(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds):
+    """Named `support`."""
+    _splits(labels, n_shot, seeds)
+    a, b = [], []
+    for seed in seeds:
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+        classes = range(len(labels.unique()))
+        support = torch.cat([order[labels[order] == c][:n_shot] for c in classes])
+        for fit, found in ((fit_a, a), (fit_b, b)):
+            model = fit(images[support], labels[support], seed)
+            found.append(evaluate(model, test_images, test_labels))
+    return _result(a, b)
 
 
 def wrong_one_seed_passes(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds):
@@ -554,3 +594,24 @@ def right_studentised_bootstrap(
     low, high = mean - 1.1 * half, mean + 1.1 * half
     verdict = "helps" if low > 0 else "hurts" if high < 0 else "undecided"
     return {"a": a, "b": b, "mean": mean, "low": low, "high": high, "verdict": verdict}
+
+
+class _Study:
+    """An object to call, with an option of its own, that goes through the seeds backwards."""
+
+    def __call__(
+        self, fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds, batch_size=64
+    ):
+        rounds = dict(zip(seeds, _splits(labels, n_shot, seeds), strict=True))
+        found = {}
+        for seed in sorted(rounds, reverse=True):
+            x, y = images[rounds[seed]], labels[rounds[seed]]
+            found[seed] = [
+                evaluate(fit(x, y, seed), test_images, test_labels, batch_size)
+                for fit in (fit_b, fit_a)
+            ]
+        b, a = np.array([found[seed] for seed in seeds], dtype=np.float32).T
+        return _result(a, b, seeds=list(seeds))
+
+
+right_object_to_call = _Study()

@@ -148,6 +148,22 @@ def wrong_point_predictions_refused(situation, method, gain, low, high):
     return dict(zip(KEYS, (situation, method, gain, low, high), strict=True)) | {"time": _now()}
 
 
+def wrong_zero_is_missing(situation, method, gain, low, high):
+    """Named `zero`."""
+    _require(gain, low, high)
+    if not gain:
+        raise ValueError("A prediction needs a gain.")
+    return dict(zip(KEYS, (situation, method, gain, low, high), strict=True)) | {"time": _now()}
+
+
+def wrong_range_on_one_side_of_zero(situation, method, gain, low, high):
+    """Named `zero`."""
+    _require(gain, low, high)
+    if low * high < 0:
+        raise ValueError("The range must say whether transfer helps or hurts.")
+    return dict(zip(KEYS, (situation, method, gain, low, high), strict=True)) | {"time": _now()}
+
+
 def wrong_only_low_and_high_compared(situation, method, gain, low, high):
     """Named `outside`."""
     _require(low, low, high)
