@@ -26,12 +26,13 @@ def tradeoff(
     """
     ax = new_axes(ax, x_label, width=8, height=4.2)
     ordered = sorted(methods.items(), key=lambda item: item[1][0])
-    best = 0.0
+    best, lower = 0.0, 0
     for name, (cost, (mean, low, high)) in ordered:
         ax.errorbar(cost, mean, yerr=[[mean - low], [high - mean]], fmt="o", color=BLUE, capsize=3)
         better, best = mean > best, max(mean, best)  # names stand on the free side of the curve
+        lower = 0 if better else lower + 1  # and not beside each other below it
         ax.annotate(
-            name, (cost, high if better else low), (-4 if better else 4, 3 if better else -3),
+            name, (cost, high if better else low), (-4, 3) if better else (4, 8 - 11 * lower),
             textcoords="offset points", ha="right" if better else "left",
             va="bottom" if better else "top", size=8,
         )  # fmt: skip
