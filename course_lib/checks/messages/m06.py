@@ -489,13 +489,14 @@ HINTS = {
     "average_precision": (
         "Three objects; the ranking is hit, false alarm, hit. What are precision and recall after "
         "each, and where does recall rise?",
-        "`cumsum` of the sorted hits over 1, 2, 3, … is precision. For the envelope, flip, "
-        "`cummax`, flip back. Recall rises by 1 / n_truth at each hit, and nowhere else.",
+        "Sorted by score, the hits so far (`cumsum`) over the predictions so far are precision. "
+        "The envelope is a running maximum that begins at the other end. Then ask by how much "
+        "recall rises at a hit, and at a false alarm.",
         "if n_truth == 0:\n"
         "    return ...\n"
         "hits = is_tp[...].float()          # highest score first\n"
         "precision = ... / ...\n"
-        "envelope = ...                     # the best from here on\n"
+        "envelope = ...                     # the best from here on: flip, cummax, flip back\n"
         "return float((... * hits).sum() / ...)",
     ),
 }
