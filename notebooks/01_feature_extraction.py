@@ -252,8 +252,8 @@ ledger.predict("dark on white in use, light on dark in training", ..., "accuracy
 def preprocess(images, mean, std):
     """Return float32 (N, C, H, W): uint8 images scaled to [0, 1], then normalised per channel.
 
-    mean and std are float tensors (C,), in units of [0, 1]. Nothing is resized. Images of a float
-    dtype are a ValueError with a sentence.
+    mean and std are float32 (C,), in units of [0, 1]. Nothing is resized. Images of a float dtype
+    are a ValueError with a sentence.
     """
     ### BEGIN SOLUTION
     if images.dtype != torch.uint8:
