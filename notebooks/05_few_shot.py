@@ -510,8 +510,8 @@ plots.show(
 # + logits = -torch.cdist(query, prototypes) ** 2
 # ```
 #
-# The farthest class wins. Accuracy falls to {{fewshot.bugs.sign.mean}}, far *below* guessing. It is the
-# kindest of the three: an accuracy below chance always means a sign, or labels out of step.
+# The farthest class wins. Accuracy falls to {{fewshot.bugs.sign.mean}}, far *below* guessing. It is
+# the kindest of the three: an accuracy below chance always means a sign, or labels out of step.
 #
 # ## 5 · Directions instead of distances
 #
