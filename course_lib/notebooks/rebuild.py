@@ -6,8 +6,10 @@ whatever happened to the cells the course gave, only what the learner wrote is t
 
 import ast
 import warnings
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
+from textwrap import shorten
 
 import nbformat
 from nbformat import NotebookNode
@@ -46,7 +48,7 @@ def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNo
     notebook
         A new notebook; its given cells and its metadata are the release's.
     notes
-        One sentence, in plain words, for each thing that was missing, doubled or changed.
+        One sentence, in plain words, for each thing that was missing, doubled, moved or changed.
     """
     rebuilt, notes = deepcopy(release), []
     cells = list(submission.cells)
@@ -54,7 +56,7 @@ def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNo
 
     for cell in rebuilt.cells:
         grade_id = _grade_id(cell)
-        if not cell.metadata.get("nbgrader", {}).get("solution"):
+        if not _is_solution(cell):
             continue
         found, how = _answers(cell, grade_id, cells)
         if not found:
@@ -76,8 +78,10 @@ def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNo
         # an answer split in two leaves a helper in the first half: it stays a cell of their own
         taken.update({i: grade_id for i in found if i == chosen or i not in answered})
 
+    if _release(submission) in (_release(release), ""):  # else the course itself changed meanwhile
+        notes += _changes(release.cells, cells, taken)
     _add_own_cells(rebuilt, cells, taken, notes)
-    return rebuilt, notes
+    return rebuilt, list(dict.fromkeys(notes))
 
 
 def _answers(cell: NotebookNode, grade_id: str, cells: list) -> tuple[list[int], str]:
@@ -102,29 +106,93 @@ def _blank(answer: NotebookNode, stub: NotebookNode) -> bool:
     return bool(_grade_id(answer)) and checksum == compute_checksum(answer)
 
 
+def _changes(release: list, cells: list, taken: dict[int, str]) -> list[str]:
+    """Say what became of the cells the course gave: gone, doubled, moved, with other settings."""
+    sources = Counter(cell.source.strip() for cell in release)
+    by_source = {
+        c.source.strip(): i for i, c in enumerate(release) if sources[c.source.strip()] == 1
+    }
+    by_mark = {_mark(release[i]): i for i in by_source.values() if _mark(release[i])}
+    by_grade_id = {_grade_id(cell): i for i, cell in enumerate(release) if _grade_id(cell)}
+    places, notes = [], []  # which cell of the release each of theirs is
+    for index, cell in enumerate(cells):
+        grade_id = taken.get(index) or _grade_id(cell)
+        keys = ((by_grade_id, grade_id), (by_mark, _mark(cell)), (by_source, cell.source.strip()))
+        place = next((known[key] for known, key in keys if key in known), None)
+        if place is not None:
+            places.append(place)
+            if _settings(cell, release[place]) != _settings(release[place], release[place]):
+                notes.append(
+                    f"The settings of {_name(release[place])} were changed. They are back."
+                )
+    given = [i for i in by_source.values() if not _is_solution(release[i])]
+    times = Counter(places)
+    gone = [_name(release[i]) for i in given if not times[i]]
+    twice = [_name(release[i]) for i in given if times[i] > 1]
+    if gone:
+        notes.append(f"Missing from the course's own cells: {_few(gone)}. Back in place.")
+    if twice:
+        notes.append(f"More than once in the notebook: {_few(twice)}. One is kept.")
+    once = [i for i in places if times[i] == 1]
+    if once != sorted(once):
+        notes.append("Cells stood in another order than the course's. They are back in its order.")
+    return notes
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _name(cell: NotebookNode) -> str:
+    """How a person recognises a cell of the release: its grade id, else how it begins."""
+    if grade_id := _grade_id(cell):
+        return f"`{grade_id}`"
+    first = cell.source.strip().split("\n")[0].replace("`", "").strip("#* ")
+    return f"“{shorten(first, 40, placeholder='…')}”"
+
+
+def _settings(cell: NotebookNode, given: NotebookNode) -> tuple:
+    """What decides how a cell is run and marked; what their notebook has lost counts as kept."""
+    nbgrader = cell.metadata.get("nbgrader")
+    marks = nbgrader if isinstance(nbgrader, dict) else {}
+    fields = given.metadata.get("nbgrader") or {}
+    names = ("grade", "solution", "points", "task")
+    return cell.metadata.get("tags", []), [marks.get(n, fields.get(n)) for n in names]
+
+
+def _release(notebook: NotebookNode) -> str:
+    course = notebook.metadata.get("course")
+    release = course.get("release") if isinstance(course, dict) else None
+    return release if isinstance(release, str) else ""
+
+
+def _is_solution(cell: NotebookNode) -> bool:
+    return bool((cell.metadata.get("nbgrader") or {}).get("solution"))
+
+
 def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[str]) -> None:
     by_mark = {_mark(cell): cell.id for cell in rebuilt.cells if _mark(cell)}
     by_source = {cell.source.strip(): cell.id for cell in rebuilt.cells}
     by_grade_id = {_grade_id(cell): cell.id for cell in rebuilt.cells if _grade_id(cell)}
-    fixed = {
-        _grade_id(c) for c in rebuilt.cells if not c.metadata.get("nbgrader", {}).get("solution")
-    }
+    names = {cell.id: _name(cell) for cell in rebuilt.cells}
+    fixed = {_grade_id(cell) for cell in rebuilt.cells if not _is_solution(cell)} - {""}
     anchor, behind = "", {}  # the release cell that own cells stand behind
     for index, cell in enumerate(cells):
         if index in taken:
             anchor = by_grade_id[taken[index]]
             continue
-        is_fixed = _grade_id(cell) in fixed - {
-            ""
-        }  # else a former answer: before the one that counts
+        is_fixed = _grade_id(cell) in fixed  # else a former answer: before the one that counts
         known = by_mark.get(_mark(cell)) or by_source.get(cell.source.strip())
-        anchor = known or (by_grade_id[_grade_id(cell)] if is_fixed else anchor)
+        known = known or (by_grade_id[_grade_id(cell)] if is_fixed else "")
+        anchor = known or anchor
         untouched = cell.source.strip() in by_source or _mark(cell) == given_mark(cell.source)
         if untouched or not cell.source.strip():
             continue
         if _mark(cell) or is_fixed:
+            which = f" ({names[known]})" if known else ""
             notes.append(
-                "A cell of the course was edited; the original is back, your version follows it."
+                f"A cell of the course{which} was edited; the original is back, your version "
+                "follows it."
             )
         behind.setdefault(anchor, []).append(_own(cell, index))
     result = behind.pop("", [])
