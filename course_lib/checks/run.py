@@ -94,7 +94,11 @@ def _verdict(exercise: str, judge: Callable[[], None]) -> Verdict:
             seen=f"{raised['type']}: {raised['message']}"[:_MAX_SEEN],
             next_step="Read the last of your lines first; print the values it uses.",
             lines=[
-                {"line": int(row["line"]), "function": str(row["function"]), "code": str(row["code"])}
+                {
+                    "line": int(row["line"]),
+                    "function": str(row["function"]),
+                    "code": str(row["code"]),
+                }
                 for row in raised["lines"][-_MAX_LINES:]
             ],
         )

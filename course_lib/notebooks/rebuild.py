@@ -5,7 +5,7 @@ whatever happened to the cells the course gave, only what the learner wrote is t
 """
 
 import ast
-import warnings
+import stat
 from collections import Counter
 from copy import deepcopy
 from pathlib import Path
@@ -19,22 +19,67 @@ from course_lib.errors import CourseError
 from course_lib.notebooks.build import given_mark
 
 
+MAX_BYTES = 32 * 2**20  # ten times the course's largest notebook with all its figures
+MAX_CELLS = 2_000
+MAX_CHARACTERS = 500_000  # in all cells together
+_KINDS = ("code", "markdown", "raw")
+
+
 def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook of any format version; `CourseError` with one sentence if it is none."""
+    """Read a notebook of any format version; `CourseError` with one sentence if it is none.
+
+    Anybody may have written it: only a regular file is opened (a pipe would never end), and only one
+    of bounded size is parsed. Its cells have a known kind, a text that UTF-8 can hold, and metadata.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        with warnings.catch_warnings(action="ignore"):  # of cells without ids, which is fine
-            notebook = nbformat.reads(text, as_version=4)
-        cells = notebook.cells
-        assert all(isinstance(c.source, str) and isinstance(c.metadata, dict) for c in cells)
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise CourseError(f"{path.name} is not a file. Hand in the notebook itself.")
+        if about.st_size > MAX_BYTES:
+            raise CourseError(
+                f"{path.name} has {about.st_size / 1e6:.0f} MB, of {MAX_BYTES / 1e6:.0f} MB that a "
+                "notebook may have. Clear its outputs, save it again and send that file."
+            )
+        notebook = _parsed(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror}.") from error
+    except CourseError:
+        raise
     except Exception as error:  # nbformat raises many kinds for what is not a notebook
         raise CourseError(
             f"{path.name} is not a Jupyter notebook that can be read ({type(error).__name__}). "
             "Open it in JupyterLab, save it again and send that file."
         ) from error
+    n_cells, n_characters = len(notebook.cells), sum(len(cell.source) for cell in notebook.cells)
+    if n_cells > MAX_CELLS or n_characters > MAX_CHARACTERS:
+        raise CourseError(
+            f"{path.name} has {n_cells:,} cells with {n_characters:,} characters; a notebook may have "
+            f"{MAX_CELLS:,} with {MAX_CHARACTERS:,}. Delete cells and send it again."
+        )
     return notebook
+
+
+def _parsed(text: str) -> NotebookNode:
+    # not nbformat.reads, which validates every output of every cell: slow, and nobody needs them
+    notebook = nbformat.convert(nbformat.reader.reads(text), 4)
+    notebook.nbformat_minor = 5
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type in _KINDS]
+    for cell in notebook.cells:
+        cell.source = cell.source.encode("utf-8", "replace").decode()
+        if not isinstance(cell.metadata, dict):
+            cell.metadata = NotebookNode()
+        if not _are_attachments(cell.get("attachments", {})):
+            del cell["attachments"]
+    return notebook
+
+
+def _are_attachments(value: object) -> bool:
+    """Tell whether this is what a pasted picture leaves: name -> kind -> text."""
+    return isinstance(value, dict) and all(
+        isinstance(kinds, dict)
+        and all(type(data) is str and data.isascii() for data in kinds.values())
+        for kinds in value.values()
+    )
 
 
 def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNode, list[str]]:
