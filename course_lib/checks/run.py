@@ -93,20 +93,17 @@ def _verdict(exercise: str, judge: Callable[[], None]) -> Verdict:
             key="raised",
             seen=f"{raised['type']}: {raised['message']}"[:_MAX_SEEN],
             next_step="Read the last of your lines first; print the values it uses.",
-            lines=[
-                {
-                    "line": int(row["line"]),
-                    "function": str(row["function"]),
-                    "code": str(row["code"]),
-                }
-                for row in raised["lines"][-_MAX_LINES:]
-            ],
+            lines=[_line(row) for row in raised["lines"][-_MAX_LINES:]],
         )
     return Verdict(exercise, "correct")
 
 
 _MAX_SEEN = 2_500  # characters
 _MAX_LINES = 8
+
+
+def _line(row: dict) -> dict:
+    return {"line": int(row["line"])} | {name: str(row[name]) for name in ("function", "code")}
 
 
 def _no_answer(exercise: str, seen: str) -> Verdict:

@@ -18,7 +18,6 @@ from nbgrader.utils import compute_checksum
 from course_lib.errors import CourseError
 from course_lib.notebooks.build import given_mark
 
-
 MAX_BYTES = 32 * 2**20  # ten times the course's largest notebook with all its figures
 MAX_CELLS = 2_000
 MAX_CHARACTERS = 500_000  # in all cells together
@@ -28,8 +27,8 @@ _KINDS = ("code", "markdown", "raw")
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook of any format version; `CourseError` with one sentence if it is none.
 
-    Anybody may have written it: only a regular file is opened (a pipe would never end), and only one
-    of bounded size is parsed. Its cells have a known kind, a text that UTF-8 can hold, and metadata.
+    Anybody may have written it: only a regular file is opened (a pipe would never end), and only
+    one of bounded size is parsed. Its cells have a known kind, metadata, a text that UTF-8 holds.
     """
     try:
         about = path.stat()
@@ -53,8 +52,8 @@ def read_notebook(path: Path) -> NotebookNode:
     n_cells, n_characters = len(notebook.cells), sum(len(cell.source) for cell in notebook.cells)
     if n_cells > MAX_CELLS or n_characters > MAX_CHARACTERS:
         raise CourseError(
-            f"{path.name} has {n_cells:,} cells with {n_characters:,} characters; a notebook may have "
-            f"{MAX_CELLS:,} with {MAX_CHARACTERS:,}. Delete cells and send it again."
+            f"{path.name} has {n_cells:,} cells with {n_characters:,} characters; a notebook may "
+            f"have {MAX_CELLS:,} with {MAX_CHARACTERS:,}. Delete cells and send it again."
         )
     return notebook
 
