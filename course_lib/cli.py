@@ -174,6 +174,13 @@ def grade(
     csv: Annotated[
         Path | None, typer.Option(help="Where the table goes (default grades.csv).")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="How many at a time (default: as many as cores).", min=1)
+    ] = None,
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option("--unsafe-no-sandbox", help="Run submissions with your rights, unprotected."),
+    ] = False,
     as_json: AsJson = False,
     course: Course = None,
 ) -> None:
@@ -189,7 +196,10 @@ def grade(
     from course_lib.notebooks.build import modules as all_modules
 
     root = course_root(course)
-    rows = grade_class(root, collect(paths, all_modules(root))) if paths else []
+    rows = []
+    if paths:
+        found = collect(paths, all_modules(root))
+        rows = grade_class(root, found, jobs=jobs, sandboxed=not unsafe_no_sandbox)
     table = write_grades(root, rows, csv)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -199,7 +209,7 @@ def grade(
         typer.echo(
             f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html"
         )
-    raise typer.Exit(any(row["status"] != "graded" for row in rows))
+    raise typer.Exit(any(row["score"] is None for row in rows))
 
 
 @data.command("list")
@@ -288,7 +298,7 @@ def _grade_line(row: dict) -> dict:
     return {
         "student": row["student"],
         "module": row["module"],
-        "points": f"{row['score']:g} of {row['max_score']:g}",
+        "points": "" if row["score"] is None else f"{row['score']:g} of {row['max_score']:g}",
         "exercises": "  ".join(f"{name} {mark}" for name, mark in marks.items()),
         "status": row["status"]
         + (", one answer to mark by hand" if row["needs_manual_grade"] else ""),
