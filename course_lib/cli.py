@@ -131,17 +131,26 @@ def progress(as_json: AsJson = False) -> None:
 def report(
     name: Annotated[str, typer.Option(help="Your name, if it shall stand on the page.")] = "",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    of_class: Annotated[
+        bool, typer.Option("--class", help="For instructors: a page about all that was graded.")
+    ] = False,
     course: Course = None,
 ) -> None:
     """Write your last page: claims, predictions, your study and report, in one file to share.
 
-    It is written anew from what you have measured, whenever you ask.
+    It is written anew from what you have measured, whenever you ask. With --class, an instructor
+    gets the marks, misconceptions and similar submissions of a class, as a page and as CSV files.
     """
     from course_lib.evidence.report import write
     from course_lib.notebooks.build import course_root
     from course_lib.notebooks.written import written_answer
 
-    path = write(written_answer(course_root(course), "report"), name)
+    if of_class:
+        from course_lib.grading.report import write_class_report
+
+        path = write_class_report(course_root(course))
+    else:
+        path = write(written_answer(course_root(course), "report"), name)
     typer.echo(path)
     if browser:
         typer.launch(path.as_uri())

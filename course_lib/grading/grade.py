@@ -93,7 +93,7 @@ def grades_csv(rows: list[dict]) -> bytes:
     writer.writeheader()
     for row in rows:
         flat = {**row, **row["exercises"], "notes": " ".join(row["notes"])}
-        writer.writerow({name: _safe_cell(flat.get(name)) for name in head})
+        writer.writerow({name: safe_cell(flat.get(name)) for name in head})
     return text.getvalue().encode()
 
 
@@ -127,8 +127,8 @@ def all_rows(root: Path, rows: list[dict]) -> list[dict]:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _safe_cell(value: object) -> object:
-    # a spreadsheet runs what begins like a formula
+def safe_cell(value: object) -> object:
+    """Return what may stand in a CSV file: a spreadsheet runs what begins like a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
