@@ -216,7 +216,8 @@ def grade(
         if rows:
             _print([_grade_line(row) for row in rows], False)
         typer.echo(
-            f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html"
+            f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html\n"
+            "The class: course report --class"
         )
     raise typer.Exit(any(row["score"] is None for row in rows))
 
