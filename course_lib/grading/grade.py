@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 import re
 import shutil
@@ -18,7 +19,7 @@ from traitlets.config import PyFileConfigLoader
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
 from course_lib.grading.gradebook import admit_new_cells, knows
-from course_lib.grading.outcomes import outcome_of, remember_not_gradable
+from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
 from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
 from course_lib.notebooks.build import write_source
@@ -70,12 +71,15 @@ def grade(
         if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
     gradable = [one for one in submissions if not one.problem]
-    problems = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
+    results = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
     rows = []
     bar = tqdm(submissions, desc="marking", unit="submission", disable=not progress)
     for one in bar:
         bar.set_postfix_str(f"{one.student} {one.module}"[:40])
-        problem = one.problem or problems.get(one.path) or _autograde(root, nbgrader, one)
+        result = results.get(one.path)
+        problem = one.problem or result.problem
+        if not problem and not _is_marked(root, nbgrader, one, result.key):
+            problem = _autograde(root, nbgrader, one)
         rows.append(_row(root, nbgrader, one, problem))
     return rows
 
@@ -130,6 +134,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def safe_cell(value: object) -> object:
     """Return what may stand in a CSV file: a spreadsheet runs what begins like a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _is_marked(root: Path, nbgrader: NbGraderAPI, one: Submission, key: str) -> bool:
+    """Tell whether the gradebook and the feedback page are from what the cache has now."""
+    page = root / "feedback" / one.student / one.module / f"{one.module}.html"
+    try:
+        notebook = json.loads(graded_notebook(root, one.student, one.module).read_bytes())
+        known = notebook["metadata"]["course"]["graded"] == key
+    except (OSError, ValueError, KeyError):
+        return False
+    return known and page.is_file() and bool(_marks(nbgrader, one))
 
 
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:

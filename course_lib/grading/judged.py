@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 
 from course_lib import home
 from course_lib.checks.verdict import Verdict
+from course_lib.errors import CourseError
 from course_lib.grading import sandbox
 from course_lib.grading.seeds import secret, seed
 from course_lib.notebooks.build import read_source
@@ -37,6 +38,7 @@ from course_lib.notebooks.run import (
 
 FOLDER = ".graded"
 SLOWER = 10  # times the reference run: a busy machine, an answer in an odd way
+NEAR = 0.7  # of the limit: worth a look
 UNSAFE = "It was run without a sandbox, with the rights of whoever graded it."
 
 
@@ -58,7 +60,7 @@ def judged(
         The course folder.
     notebook
         The release with a learner's answers in it; not changed. What there is to say of the run is
-        added to its metadata's ``course.notes``.
+        added to its metadata's ``course.notes``, and the cache's key as ``course.graded``.
     sandboxed
         False runs it with the rights of whoever grades, and says so.
     """
@@ -72,16 +74,18 @@ def judged(
         path.parent.mkdir(parents=True, exist_ok=True)
         home.write_atomically(path, json.dumps(kept).encode())
     notebook.cells = nbformat.from_dict(kept["cells"])
-    notebook.metadata.setdefault("course", {}).setdefault("notes", []).extend(kept["notes"])
+    course = notebook.metadata.setdefault("course", {})
+    course["notes"] = [*course.get("notes", []), *kept["notes"]]
+    course["graded"] = key
     return notebook
 
 
-def is_judged(
+def cached(
     root: Path, module: str, student: str, notebook: NotebookNode, *, sandboxed: bool = True
-) -> bool:
-    """Tell whether `judged` would find the notebook in the cache."""
-    path = root / FOLDER / module / f"{student}.json"
-    return _read(path, _key(root, module, student, notebook, sandboxed)) is not None
+) -> tuple[str, bool]:
+    """Return the cache's key of a rebuilt notebook, and whether `judged` would find it there."""
+    key = _key(root, module, student, notebook, sandboxed)
+    return key, _read(root / FOLDER / module / f"{student}.json", key) is not None
 
 
 def _grade(
@@ -92,13 +96,18 @@ def _grade(
     for cell in notebook.cells:  # a test cell whose judge has not spoken earns nothing
         if exercise := checked_exercise(cell):
             write_verdict(cell, Verdict(exercise, "not attempted", seen="not judged"))
-    return _run(
+    start = time.monotonic()
+    notes = _run(
         notebook,
         sandboxed,
         limits,
         hidden=root,
         seed_of=lambda exercise: seed(secret_key, module, student, exercise),
     )
+    took = time.monotonic() - start
+    if took > NEAR * limits.notebook:
+        notes.append(f"It ran for {took:.0f} s; {limits.notebook} s is the limit.")
+    return notes
 
 
 def _run(
@@ -121,6 +130,8 @@ def _run(
     with sandbox.submission([hidden], 4 * limits.notebook) as one:
         with _killed_after(one, limits.notebook + 2 * limits.cell + 60):
             run_it(provision=one.provision)
+        if not one.warm.answers():
+            raise CourseError("The sandbox ended while this was run. Grade it again.")
         ended = one.ended_by()
     return [f"While it ran, {ended}."] if ended else []
 

@@ -4,14 +4,17 @@ The workers are trusted and forked, so torch is in memory once; what they run is
 Each is given one submission at a time: one that dies takes only that one with it.
 """
 
+import ctypes
 import multiprocessing
 import os
 import resource
 import signal
+import sys
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from nbformat import NotebookNode
@@ -20,11 +23,19 @@ from tqdm import tqdm
 from course_lib.errors import CourseError
 from course_lib.grading import sandbox
 from course_lib.grading.collect import Submission
-from course_lib.grading.judged import is_judged, judged, time_limits
+from course_lib.grading.judged import cached, judged, time_limits
 from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
 
+_PDEATHSIG = 1
 MEMORY = 8 * 2**30  # bytes that a worker may take for what a submission answers
+
+
+class Judged(NamedTuple):
+    """The key under which a submission is in the cache, or why it is not."""
+
+    key: str = ""
+    problem: str = ""
 
 
 def grade_all(
@@ -34,8 +45,8 @@ def grade_all(
     jobs: int | None = None,
     sandboxed: bool = True,
     progress: bool = True,
-) -> dict[Path, str]:
-    """Fill the cache for all submissions, and return by path why some cannot be graded.
+) -> dict[Path, Judged]:
+    """Fill the cache for all submissions, and return by path what became of each.
 
     Parameters
     ----------
@@ -45,16 +56,17 @@ def grade_all(
         Show a bar with the time left.
     """
     torch.set_num_threads(1)  # a process that has computed in threads must not fork
-    problems: dict[Path, str] = {}
+    results: dict[Path, Judged] = {}
     todo = []
     for one in submissions:
         try:
-            if not is_judged(root, *_rebuilt(root, one), sandboxed=sandboxed):
-                todo.append(one)
+            key, known = cached(root, *_rebuilt(root, one), sandboxed=sandboxed)
+            results[one.path] = Judged(key)
+            todo += [] if known else [one]
         except Exception as error:
-            problems[one.path] = _sentence(error)
+            results[one.path] = Judged(problem=_sentence(error))
     if not todo:
-        return problems
+        return results
     modules = {one.module for one in todo}
     seconds = {module: _seconds(root, module, sandboxed) for module in modules}
     if sandboxed:
@@ -75,8 +87,8 @@ def grade_all(
                 bar.update()
                 path = worker.one.path
                 if problem := worker.result():
-                    problems[path] = problem
-        return problems
+                    results[path] = Judged(problem=problem)
+        return results
     finally:
         bar.close()
         for worker in workers:
@@ -127,6 +139,8 @@ def _finished(workers: list[_Worker]) -> list[_Worker]:
 
 def _work(connection: Connection, root: Path, sandboxed: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    if sys.platform == "linux":  # and so does its death
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, hard))
     while True:

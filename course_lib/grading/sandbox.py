@@ -50,15 +50,12 @@ class Warm(NamedTuple):
 
     folder: Path
     process: subprocess.Popen
+    log: Path
 
     def answers(self) -> bool:
         """Tell whether it still takes requests."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.folder / "warm")) == 0
-
-
-class WarmProcessGone(Exception):
-    """There is no warm process to ask any more."""
 
 
 @contextmanager
@@ -83,14 +80,20 @@ def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
             stack.callback(os.unlink, errors.name)
             process = subprocess.Popen(
                 command(library, folder, listener.fileno(), hidden),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=errors,
                 stderr=errors,
                 pass_fds=[listener.fileno()],
             )
-        stack.callback(process.wait)
-        stack.callback(process.kill)  # with it everything inside
-        yield Warm(folder, process)
+        try:
+            yield Warm(folder, process, Path(errors.name))
+        finally:
+            process.stdin.close()  # it ends then, and with it everything inside
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def command(library: Path, runs: Path, listener: int, hidden: Sequence[Path]) -> list[str]:
@@ -176,8 +179,9 @@ class Submission:
         self.folder = Path(tempfile.mkdtemp(prefix="", dir=warm.folder))
         self.groups = cgroups.make(MEMORY, PROCESSES)
         self.kernel: int | None = None  # its pidfd
-        self.warm = socket.socket(socket.AF_UNIX)
-        self.warm.settimeout(MESSAGE_SECONDS)
+        self.warm = warm
+        self.line = socket.socket(socket.AF_UNIX)
+        self.line.settimeout(MESSAGE_SECONDS)
         self.request = {
             "run": self.folder.name,
             "disk": DISK,
@@ -204,17 +208,23 @@ class Submission:
         (self.folder / "kernel.json").write_text(json.dumps(connection))
         descriptors = cgroups.enter(self.groups)
         try:
-            self.warm.connect(str(self.folder.parent / "warm"))
-            socket.send_fds(self.warm, [json.dumps(self.request).encode()], descriptors)
-            said, received, _, _ = socket.recv_fds(self.warm, 4096, 1)
+            self.line.connect(str(self.folder.parent / "warm"))
+            socket.send_fds(self.line, [json.dumps(self.request).encode()], descriptors)
+            said, received, _, _ = socket.recv_fds(self.line, 4096, 1)
         except OSError as error:
-            raise WarmProcessGone(str(error)) from error
+            raise CourseError(self._why_not(error.strerror)) from error
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         if not received:
-            raise WarmProcessGone(said.decode(errors="replace"))
+            raise CourseError(self._why_not(said.decode(errors="replace")))
         (self.kernel,) = received
+
+    def _why_not(self, reason: str | None) -> str:
+        with suppress(OSError):
+            reason = self.warm.log.read_text(errors="replace").strip() or reason
+        last = (reason or "no reason given").splitlines()[-1][:300]
+        return f"The sandbox does not start here ({last}). SECURITY.md says what it needs."
 
     def provision(self, manager: KernelManager) -> KernelProvisionerBase:
         """Return what a kernel's manager gets its process from."""
@@ -241,7 +251,7 @@ class Submission:
         if self.kernel is not None:
             select.select([self.kernel], [], [], 10)
             os.close(self.kernel)
-        self.warm.close()
+        self.line.close()
         cgroups.end(self.groups)
         shutil.rmtree(self.folder, ignore_errors=True)
 

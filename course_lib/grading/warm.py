@@ -36,23 +36,31 @@ def main() -> None:
     if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
         raise SystemExit("The warm process has threads: forking it is not safe.")
     _call("prctl", _SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # reaps by itself
     gc.collect()
     gc.freeze()  # else the first collection in a kernel copies every page
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
+    waiting.register(sys.stdin, selectors.EVENT_READ)
     while True:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         for ready, _ in waiting.select():
+            if ready.fileobj is sys.stdin:  # closed: nobody will ask any more
+                return
             if ready.fileobj is listener:
                 connection, _ = listener.accept()
                 waiting.register(connection, selectors.EVENT_READ)
                 continue
             connection, kernel = ready.fileobj, ready.data
-            message, cgroups, _, _ = socket.recv_fds(connection, 65536, 8)
-            if message:
-                kernel = _fork_kernel(connection, json.loads(message), cgroups)
-                waiting.modify(connection, selectors.EVENT_READ, kernel)
-                continue
+            try:
+                message, cgroups, _, _ = socket.recv_fds(connection, 65536, 8)
+                if message:
+                    kernel = _fork_kernel(connection, json.loads(message), cgroups)
+                    waiting.modify(connection, selectors.EVENT_READ, kernel)
+                    continue
+            except OSError:
+                pass
             waiting.unregister(connection)  # whoever asked has done, or is dead
             connection.close()
             if kernel is not None:
@@ -119,7 +127,6 @@ def _prepare(request: dict, cgroups: list[int], report: int) -> None:
 
 
 def _become_kernel(request: dict, above: socket.socket) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)
