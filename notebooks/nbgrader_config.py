@@ -9,7 +9,11 @@ c.CourseDirectory.course_id = "transfer-learning"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
 c.ClearSolutions.text_stub = "*Your answer.*"
 
+# Beside a notebook nothing is handed in: no file, and no link to one, is copied or followed.
+c.CourseDirectory.ignore = ["*", ".*"]
+
 # A submission is rebuilt from the release, then run and judged from outside its kernel.
+c.Autograde.exporter_class = "course_lib.grading.steps.Submitted"
 c.Autograde.sanitize_preprocessors = [
     "course_lib.grading.steps.Rebuild",
     "nbgrader.preprocessors.OverwriteKernelspec",

@@ -1,12 +1,14 @@
-"""The two steps that the course puts into ``nbgrader autograde`` (see nbgrader_config.py).
+"""What the course puts into ``nbgrader autograde`` (see nbgrader_config.py): a reader, two steps.
 
 nbgrader runs every preprocessor with the course folder as its working folder, so paths here are
 nbgrader's own, relative to it.
 """
 
+import re
 from pathlib import Path
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool
@@ -18,13 +20,36 @@ from course_lib.notebooks.rebuild import read_notebook, rebuild
 
 def rebuilt_from(release: Path, submission: NotebookNode) -> NotebookNode:
     """Return what is graded, with a list of what was put right as its first cell."""
-    rebuilt, notes = rebuild(read_notebook(release), submission)
+    given = read_notebook(release)
+    rebuilt, notes = rebuild(given, submission)
+    sources = {cell.source for cell in given.cells}
+    for cell in rebuilt.cells:
+        if cell.cell_type != "code" and cell.source not in sources:
+            cell.source = _harmless(cell.source)
     rebuilt.metadata.setdefault("course", {})["notes"] = notes
     if notes:
         lines = "\n".join(f"- {note}" for note in notes)
         about = f"**What was put right before grading**\n\n{lines}"
         rebuilt.cells.insert(0, nbformat.v4.new_markdown_cell(about, id=PUT_RIGHT))
     return rebuilt
+
+
+def _harmless(text: str) -> str:
+    """Leave no tag and no link to a script in Markdown: it would run in the reader's browser."""
+    text = re.sub(r"&(?=#|\w+;)", "& ", text)  # an entity may stand for any sign
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    return re.sub(r"(?i)(java|vb)script(?=\s*:)", r"\1script ", text)
+
+
+class Submitted(NotebookExporter):
+    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file."""
+
+    def from_filename(
+        self, filename: str, resources: dict | None = None, **options: object
+    ) -> tuple[str, dict]:
+        notebook = read_notebook(Path(filename))
+        notebook.metadata.pop("language", None)  # nbconvert wants a text there
+        return self.from_notebook_node(notebook, resources=resources, **options)
 
 
 class Rebuild(NbGraderPreprocessor):

@@ -127,6 +127,7 @@ def _prepare(request: dict, cgroups: list[int], report: int) -> None:
 
 
 def _become_kernel(request: dict, above: socket.socket) -> None:
+    os.setsid()  # a signal to its process group would reach the warm process, namespace or not
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)

@@ -5,6 +5,7 @@ whatever happened to the cells the course gave, only what the learner wrote is t
 """
 
 import ast
+import re
 import stat
 from collections import Counter
 from copy import deepcopy
@@ -73,12 +74,16 @@ def _parsed(text: str) -> NotebookNode:
 
 
 def _are_attachments(value: object) -> bool:
-    """Tell whether this is what a pasted picture leaves: name -> kind -> text."""
+    """Tell whether this is what a pasted picture leaves: name -> kind -> text of base64."""
     return isinstance(value, dict) and all(
         isinstance(kinds, dict)
-        and all(type(data) is str and data.isascii() for data in kinds.values())
+        and all(re.fullmatch(r"image/[\w.+-]+", kind) for kind in kinds)
+        and all(isinstance(data, str) and _BASE64.fullmatch(data) for data in kinds.values())
         for kinds in value.values()
     )
+
+
+_BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
 
 
 def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNode, list[str]]:

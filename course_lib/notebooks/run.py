@@ -6,18 +6,23 @@ this process asks the kernel in plain data, judges the answers, and writes the v
 
 import asyncio
 import base64
+import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
-import zmq
+import zmq.asyncio
+from jupyter_client.channels import HBChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 from nbclient import NotebookClient
+from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from tqdm import tqdm
@@ -31,7 +36,8 @@ from course_lib.notebooks.build import CHECK
 
 CELL_SECONDS = 180  # three times what a cell of the course may take
 NOTEBOOK_SECONDS = 600
-OUTPUT = 64 * 2**20  # bytes; a course notebook has less than two million
+OUTPUT = 64 * 2**20  # characters; a course notebook has less than two million
+CELL_OUTPUT = 4 * 2**20  # of these a cell shows so many
 
 
 def checked_exercise(cell: NotebookNode) -> str | None:
@@ -107,6 +113,7 @@ def run(
                 if exercise and not ended:
                     _quietly(client, _SETTLE.format(exercise, verdict.correct))
                 elif not ended:
+                    client.left = CELL_OUTPUT
                     client.execute_cell(cell, index)
             except Exception as error:  # nothing that was judged before is lost
                 ended = f"{_why(client, error)} in cell {index + 1}"
@@ -131,18 +138,64 @@ _ANSWER_BYTES = 2 * wire.MAX_BYTES  # it travels as base64
 
 
 class _Client(NotebookClient):
-    """Takes a bounded amount of what a kernel sends; one that sends more is killed."""
+    """Takes a bounded amount of what a kernel sends, and of that only what a page can show.
+
+    Anybody's code can send anything: other messages are dropped, as are texts that no file can
+    hold, and markup, which would run in the browser of whoever reads the page.
+    """
 
     room = OUTPUT
+    left = CELL_OUTPUT
 
     def process_message(
         self, msg: dict, cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:
-        self.room -= 500 + len(repr(msg["content"]))
+        text = json.dumps(msg["content"], ensure_ascii=False)
+        self.room -= 500 + len(text)
         if self.room < 0:
             self._killing = asyncio.ensure_future(self.km.provisioner.kill())
             raise ValueError("too much output")
-        return super().process_message(msg, cell, cell_index)
+        if msg["msg_type"] not in _MESSAGES:
+            return None
+        try:
+            content = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
+            content.pop("transient", None)  # a display that a check made may be updated after it
+            if not isinstance(content.get("execution_count"), int):
+                content.pop("execution_count", None)
+            if "data" in content:
+                content |= {"data": _shown(content["data"]), "metadata": {}}
+            if msg["msg_type"] in _OUTPUTS:
+                self.left -= 500 + len(text)
+                if self.left < 0:
+                    return None
+            return super().process_message(msg | {"content": content}, cell, cell_index)
+        except CellExecutionComplete:
+            raise
+        except Exception:  # not what its kind of message must hold
+            return None
+
+
+class _NoHeartbeat(HBChannel):
+    """Whether the process lives, its provider knows; a thread that asks it may wait for ever."""
+
+    def run(self) -> None:
+        pass
+
+
+_OUTPUTS = ("stream", "display_data", "execute_result", "error")
+_MESSAGES = ("status", "execute_input", "clear_output", *_OUTPUTS)
+_PICTURES = ("image/png", "image/jpeg")
+_BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
+
+
+def _shown(data: dict) -> dict:
+    """Return the kinds of an output that hold no markup."""
+    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, *_PICTURES) if kind in data}
+    return {
+        kind: text
+        for kind, text in shown.items()
+        if isinstance(text, str) and (kind not in _PICTURES or _BASE64.fullmatch(text))
+    }
 
 
 @contextmanager
@@ -154,8 +207,11 @@ def _kernel(
     provision: Callable | None,
 ) -> Iterator[NotebookClient]:
     manager = AsyncKernelManager(kernel_name="python3")
-    manager.context.setsockopt(zmq.MAXMSGSIZE, _ANSWER_BYTES)
-    manager.context.setsockopt(zmq.RCVHWM, 50)
+    context = zmq.asyncio.Context()  # else the client makes one of its own, without bounds
+    context.setsockopt(zmq.MAXMSGSIZE, _ANSWER_BYTES)
+    context.setsockopt(zmq.RCVHWM, 50)
+    context.setsockopt(zmq.SNDTIMEO, 10_000)  # for when nobody listens any more
+    manager.client = partial(manager.client, context=context, hb_channel_class=_NoHeartbeat)
     if provision:
         manager.provisioner = provision(manager)
     client = _Client(
@@ -222,6 +278,7 @@ def _why(client: _Client, error: Exception) -> str:
 def _quietly(client: NotebookClient, code: str) -> list[NotebookNode]:
     """Run code in the kernel that leaves no trace in the notebook; return its outputs."""
     scratch = nbformat.v4.new_code_cell(code)
+    client.left = OUTPUT
     client.nb.cells.append(scratch)  # nbclient wants the cell to be in the notebook
     room, client.room = client.room, _ANSWER_BYTES
     try:
