@@ -7,7 +7,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
-from course_lib.grading.outcomes import PUT_RIGHT, outcome
+from course_lib.grading.outcomes import PUT_RIGHT, outcome, verdict_of
 from course_lib.notebooks.build import CHECK
 
 TEMPLATES = [
@@ -37,26 +37,31 @@ class Overview(GetGrades):
                 continue
             exercise, waits = cell.grade_id.removeprefix(CHECK), cell.grade_id in waiting
             verdict = found.verdicts.get(exercise)
+            blank = comments.get(exercise) == "No response."
             row = {
                 "exercise": exercise,
                 "cell": cell.grade_id,
                 "points": f"{'?' if waits else format(cell.score, 'g')} of {cell.points:g}",
-                "outcome": _in_words(verdict, waits),
+                "outcome": _in_words(verdict, waits, blank),
                 "found": _first_lines(verdict) if verdict else "",
-                "comment": comments.get(exercise) not in (None, "", "No response."),
+                "comment": bool(comments.get(exercise)) and not blank,
             }
             rows.append(row)
         resources["course"] = {"exercises": rows, "notes": found.notes, "waits": bool(waiting)}
         nb.cells = [cell for cell in nb.cells if cell.get("id") != PUT_RIGHT]  # said at the top
+        for cell in nb.cells:
+            if verdict_of(cell):  # the error beside it is for nbgrader, which takes points from it
+                cell.outputs = cell.outputs[:1]
         return nb, resources
 
 
-def _in_words(verdict: dict | None, waits: bool) -> str:
+def _in_words(verdict: dict | None, waits: bool, blank: bool) -> str:
     if verdict is None:
-        return "not read yet" if waits else "read by a person"
+        return "not attempted" if blank else "not read yet" if waits else "read by a person"
     return "your code raised" if verdict["outcome"] == "raised" else verdict["outcome"]
 
 
 def _first_lines(verdict: dict) -> str:
-    told = verdict["seen"][:200] if verdict["outcome"] == "raised" else verdict["misconception"]
-    return f"{verdict['holds']} {told}".strip()
+    of_the_run = verdict["key"] in ("raised", "no answer")
+    cause = verdict["seen"][:200] if of_the_run else verdict["misconception"]
+    return f"{verdict['holds']} {cause}".strip()

@@ -29,13 +29,16 @@ def graded_notebook(root: Path, student: str, module: str) -> Path:
 
 def outcome(notebook: dict) -> Outcome:
     """Read notes and verdicts of an autograded notebook (plain JSON or a NotebookNode)."""
-    verdicts = {}
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", [])[:1]:
-            verdict = output.get("metadata", {}).get("verdict")
-            if verdict and cell["metadata"].get("nbgrader", {}).get("grade"):
-                verdicts[verdict["exercise"]] = verdict
-    return Outcome(notebook["metadata"].get("course", {}).get("notes", []), verdicts)
+    found = [verdict for verdict in map(verdict_of, notebook["cells"]) if verdict]
+    notes = notebook["metadata"].get("course", {}).get("notes", [])
+    return Outcome(notes, {verdict["exercise"]: verdict for verdict in found})
+
+
+def verdict_of(cell: dict) -> dict | None:
+    """Return the fields of the verdict in a test cell, None for any other cell."""
+    if not cell["metadata"].get("nbgrader", {}).get("grade") or not cell.get("outputs"):
+        return None
+    return cell["outputs"][0].get("metadata", {}).get("verdict")
 
 
 def outcome_of(root: Path, student: str, module: str) -> Outcome:

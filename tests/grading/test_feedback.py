@@ -55,7 +55,7 @@ def test_the_page_begins_with_points_verdict_and_message(course):
     rows, _ = overview(course, "mistaken")
     assert rows == [
         ["n_correct", "0 of 1", "not yet", f"{message.holds} {message.misconception}"],
-        ["why_frozen_features", "0 of 2", "read by a person", ""],
+        ["why_frozen_features", "0 of 2", "not attempted", ""],
     ]
     rows, _ = overview(course, "perfect")
     assert [row[:3] for row in rows] == [
@@ -68,13 +68,16 @@ def test_the_page_begins_with_points_verdict_and_message(course):
         "AttributeError: 'Tensor' object has no attribute 'oops'",
     ]
     assert "Test cell" not in page(course, "perfect")
+    assert "In\xa0[1]:" in page(course, "perfect")
+    assert page(course, "mistaken").count("→ n_correct: not yet") == 1
 
 
 def test_what_was_put_right_is_on_the_page_once(course):
     text = page(course, "mistaken")
-    assert text.count("What was put right") == 1
+    assert text.count("was edited; the original is back") == 1
     assert "<code>check-n_correct</code>) was edited" in text
-    assert "What was put right" not in page(course, "perfect")
+    assert "<b>Notes</b>" in text
+    assert "<b>Notes</b>" not in page(course, "perfect")
 
 
 def test_each_row_leads_to_its_cell_and_comments_are_linked(course):
@@ -92,6 +95,28 @@ def test_each_row_leads_to_its_cell_and_comments_are_linked(course):
     assert "comment-why_frozen_features" in targets
     assert all(f'name="{target}"' in text for target in targets)
     assert "Well put." in text
+
+
+def test_nothing_a_learner_wrote_runs_in_the_browser_of_who_reads_it(course, tmp_path):
+    answer = (
+        "[a](javascript:alert(1)) [b](java&#115;cript:alert(1)) <javascript:alert(1)> [c] "
+        "[d](JavaScript\t:x) [k](&#106avascript:x) [l](javascript&colon;x)\n\n"
+        "[c]: vbscript:alert(2)\n\n![e](javascript:alert(3)) <b onclick=alert(4)>f</b> "
+        "&lt;script>g</script> [here](https://example.org/?a=1&b=2), as p < 0.05 & q > 2."
+    )
+    release = read_notebook(course / "release" / MODULE / f"{MODULE}.ipynb")
+    notebook = answered(release, why_frozen_features=answer)
+    (row,) = grade(
+        course,
+        collect([save(notebook, tmp_path / f"eve_{MODULE}.ipynb")], [MODULE]),
+        progress=False,
+    )
+    assert row["status"] == "graded"
+    text = page(course, "eve")
+    body = text[text.index('name="why_frozen_features"') :]
+    assert not re.search(r"""(href|src)=["']?\s*(java|vb)script|<b |<script""", body, re.I)
+    assert 'href="https://example.org/?a=1&amp;b=2"' in body
+    assert "as p &lt; 0.05 &amp; q &gt; 2." in body
 
 
 def hidden_inputs(number):
