@@ -62,7 +62,7 @@ def ran_out_of_memory(folders: list[Path]) -> bool:
     return False
 
 
-def end(folders: list[Path], seconds: float = 10) -> None:
+def end(folders: list[Path], seconds: float = 60) -> None:
     """Kill whatever is in a group and remove it."""
     deadline = time.monotonic() + seconds
     for folder in folders:

@@ -37,7 +37,7 @@ from course_lib.notebooks.build import CHECK
 CELL_SECONDS = 180  # three times what a cell of the course may take
 NOTEBOOK_SECONDS = 600
 OUTPUT = 64 * 2**20  # characters; a course notebook has less than two million
-CELL_OUTPUT = 4 * 2**20  # of these a cell shows so many
+CELL_OUTPUT = 2 * 2**20  # of these a cell shows so many
 
 
 def checked_exercise(cell: NotebookNode) -> str | None:
@@ -224,6 +224,7 @@ def _kernel(
             "traceback": [],
         },
         allow_errors=True,
+        coalesce_streams=True,
         km=manager,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder or Path.cwd())}},
