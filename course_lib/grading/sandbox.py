@@ -25,6 +25,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Instance
 
+from course_lib.data import glyphs
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups
 from course_lib.home import place
@@ -57,6 +58,29 @@ class Warm(NamedTuple):
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.folder / "warm")) == 0
 
+    def ask(
+        self, line: socket.socket, request: bytes, descriptors: Sequence[int] = ()
+    ) -> int | None:
+        """Send a request over an unconnected socket; return the descriptor that comes back.
+
+        Raises
+        ------
+        CourseError
+            There is no answer, or it says why not.
+        """
+        line.settimeout(MESSAGE_SECONDS)
+        try:
+            line.connect(str(self.folder / "warm"))
+            socket.send_fds(line, [request], descriptors)
+            said, received, _, _ = socket.recv_fds(line, 4096, 1)
+        except OSError as error:
+            said, received = (error.strerror or "no answer in time").encode(), []
+        if received or said == b"ready":
+            return received[0] if received else None
+        said = self.log.read_bytes().strip() or said or b"no reason given"
+        reason = said.decode(errors="replace").splitlines()[-1][:300]
+        raise CourseError(f"The sandbox does not start here ({reason}): see SECURITY.md.")
+
 
 @contextmanager
 def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
@@ -69,6 +93,9 @@ def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
     """
     if not shutil.which("bwrap"):
         raise CourseError(_MISSING)
+    if len(list(place("cache").glob("glyphs-*.npz"))) < 2:  # else each submission renders them
+        for split in ("train", "held_out"):
+            glyphs.load(split)
     with ExitStack() as stack:
         library = stack.enter_context(learners_library())
         # short: the path of a Unix socket ends after 107 bytes
@@ -86,7 +113,10 @@ def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
                 pass_fds=[listener.fileno()],
             )
         try:
-            yield Warm(folder, process, Path(errors.name))
+            started = Warm(folder, process, Path(errors.name))
+            with socket.socket(socket.AF_UNIX) as line:
+                started.ask(line, b"ready?")
+            yield started
         finally:
             process.stdin.close()  # it ends then, and with it everything inside
             try:
@@ -180,8 +210,7 @@ class Submission:
         self.groups = cgroups.make(MEMORY, PROCESSES)
         self.kernel: int | None = None  # its pidfd
         self.warm = warm
-        self.line = socket.socket(socket.AF_UNIX)
-        self.line.settimeout(MESSAGE_SECONDS)
+        self.line = socket.socket(socket.AF_UNIX)  # open for as long as the kernel may live
         self.request = {
             "run": self.folder.name,
             "disk": DISK,
@@ -208,23 +237,11 @@ class Submission:
         (self.folder / "kernel.json").write_text(json.dumps(connection))
         descriptors = cgroups.enter(self.groups)
         try:
-            self.line.connect(str(self.folder.parent / "warm"))
-            socket.send_fds(self.line, [json.dumps(self.request).encode()], descriptors)
-            said, received, _, _ = socket.recv_fds(self.line, 4096, 1)
-        except OSError as error:
-            raise CourseError(self._why_not(error.strerror)) from error
+            request = json.dumps(self.request).encode()
+            self.kernel = self.warm.ask(self.line, request, descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-        if not received:
-            raise CourseError(self._why_not(said.decode(errors="replace")))
-        (self.kernel,) = received
-
-    def _why_not(self, reason: str | None) -> str:
-        with suppress(OSError):
-            reason = self.warm.log.read_text(errors="replace").strip() or reason
-        last = (reason or "no reason given").splitlines()[-1][:300]
-        return f"The sandbox does not start here ({last}). SECURITY.md says what it needs."
 
     def provision(self, manager: KernelManager) -> KernelProvisionerBase:
         """Return what a kernel's manager gets its process from."""
