@@ -34,8 +34,18 @@ def rebuilt_from(release: Path, submission: NotebookNode) -> NotebookNode:
     return rebuilt
 
 
+_LONG, _LINE = 20_000, 2_000  # characters
+
+
 def _harmless(text: str) -> str:
-    """Leave no tag and no link to a script in Markdown: it would run in the reader's browser."""
+    """Leave no tag and no link to a script in Markdown: it would run in the reader's browser.
+
+    And no text without end: some patterns of what makes a page of it take the square of the length.
+    """
+    if len(text) > _LONG:
+        left_out = f"(The rest of {len(text):,} characters is left out.)"
+        text = f"{text[:_LONG]}\n\n{left_out}"
+    text = re.sub(rf"(.{{{_LINE}}})(?=.)", r"\1\n", text)
     text = re.sub(r"&(?=#|\w+;)", "& ", text)  # an entity may stand for any sign
     text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
     return re.sub(r"(?i)(java|vb)script(?=\s*:)", r"\1script ", text)

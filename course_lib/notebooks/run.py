@@ -160,7 +160,7 @@ class _Client(NotebookClient):
         try:
             content = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
             content.pop("transient", None)  # a display that a check made may be updated after it
-            if not isinstance(content.get("execution_count"), int):
+            if type(content.get("execution_count")) is not int:  # True is no number here
                 content.pop("execution_count", None)
             if "data" in content:
                 content |= {"data": _shown(content["data"]), "metadata": {}}

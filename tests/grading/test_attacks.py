@@ -247,10 +247,10 @@ def said_of(root: Path, row: dict) -> str:
 
 
 def shown_by(root: Path, student: str) -> str:
-    """All that the learner's own cells printed and displayed."""
-    cells = [cell for cell in cells_of(root, student) if cell.cell_type == "code"]
-    shown = [output for cell in cells for output in cell.outputs if output.output_type != "error"]
-    return "\n".join(map(str, shown))
+    """All that the learner's own cells printed and displayed, and why they ended."""
+    outputs = [output for cell in cells_of(root, student) for output in cell.get("outputs", [])]
+    shown = [o.get("evalue", "") if o.output_type == "error" else str(o) for o in outputs]
+    return "\n".join(shown)
 
 
 # --- what must hold ------------------------------------------------------------------------------
@@ -316,7 +316,10 @@ def test_nobody_saw_what_they_must_not_see(batch):
         if path.suffix == ".html":
             assert not re.search(r"<script>alert|<img src=x|<iframe|<[^>]*onerror", text), path
     for row in batch.rows:
-        assert "LOOT" not in shown_by(batch.root, row["student"]), row["student"]
+        shown = shown_by(batch.root, row["student"])
+        assert "LOOT" not in shown, row["student"]
+        assert "no sandbox" not in shown, row["student"]
+        assert "no process namespace" not in shown, row["student"]
 
 
 def test_the_catalogue_is_as_large_as_is_said():

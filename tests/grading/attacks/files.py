@@ -29,9 +29,9 @@ def changed(release, **changes):
 # --- formats -------------------------------------------------------------------------------------
 
 
-@attack("not gradable.*version")
+@attack("n_correct: correct", n_correct=1)
 def nbformat_2(release):
-    """Older than anything the course's users can have; nbgrader does not read it either."""
+    """From 2011; there were no metadata of cells, and so an answer is found by its name."""
     cells = [
         {"cell_type": "code", "language": "python", "input": c["source"], "outputs": []}
         for c in right(release)["cells"]
@@ -75,7 +75,7 @@ def nbformat_without_end(release):
     return changed(release, nbformat=10**300, nbformat_minor=-1)
 
 
-@attack("n_correct: correct|not gradable")
+@attack("n_correct: correct", n_correct=1)
 def minor_version_that_is_a_text(release):
     return changed(release, nbformat_minor="five")
 
@@ -108,7 +108,7 @@ def a_hundred_thousand_levels(release):
     return b'{"nbformat": 4, "cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
-@attack("n_correct: correct|not gradable")
+@attack("not gradable")
 def metadata_of_nine_hundred_levels(release):
     deep = 0
     for _ in range(900):
@@ -142,7 +142,7 @@ def byte_order_mark(release):
     return b"\xef\xbb\xbf" + changed(release)
 
 
-@attack("n_correct: correct|not gradable")
+@attack("n_correct: correct", n_correct=1)
 def half_a_surrogate_pair_in_the_file(release):
     notebook = right(release)
     notebook["cells"].append(
@@ -156,7 +156,7 @@ def not_a_number_in_the_metadata(release):
     return changed(release, metadata={"a": float("nan"), "b": float("inf"), "c": 10**400})
 
 
-@attack("not gradable|not attempted")
+@attack("was missing")
 def cells_said_twice(release):
     """JSON with a key twice: the last one counts, everywhere."""
     return changed(release)[:-1] + b', "cells": []}'
@@ -191,7 +191,7 @@ def sources_that_are_lists_of_lines(release):
     return json.dumps(notebook).encode()
 
 
-@attack("n_correct: correct|not gradable")
+@attack("not gradable")
 def metadata_that_is_a_list(release):
     notebook = right(release)
     for cell in notebook["cells"]:
@@ -213,12 +213,12 @@ def metadata_of_wrong_types(release):
     return json.dumps(notebook).encode()
 
 
-@attack("not gradable|not attempted")
+@attack("n_correct: correct", n_correct=1)
 def module_that_is_a_list(release):
     return changed(release, metadata={"course": {"module": [MODULE], "release": {}}})
 
 
-@attack("n_correct: correct|not gradable")
+@attack("not gradable")
 def outputs_that_are_none(release):
     notebook = right(release)
     for cell in notebook["cells"]:
@@ -251,7 +251,7 @@ def identifiers_that_clash(release):
     return json.dumps(notebook).encode()
 
 
-@attack("n_correct: correct|not gradable")
+@attack("not gradable")
 def attachments_that_are_none(release):
     notebook = right(release)
     for place, cell in enumerate(notebook["cells"]):
@@ -259,7 +259,7 @@ def attachments_that_are_none(release):
     return json.dumps(notebook).encode()
 
 
-@attack("your code raised|not attempted|not yet")
+@attack("n_correct: not attempted")
 def zero_byte_in_the_answer(release):
     return "def n_correct(logits, labels):\n    return '\0'\n\0"
 
@@ -272,7 +272,7 @@ def carriage_returns_and_tabs(release):
 # --- size ----------------------------------------------------------------------------------------
 
 
-@attack("n_correct: correct|not gradable", n_correct=None)
+@attack("not gradable.*100,0")
 def a_hundred_thousand_cells(release):
     notebook = right(release)
     notebook["cells"] += [
@@ -301,23 +301,23 @@ def outputs_of_many_megabytes(release):
     return notebook
 
 
-@attack("not gradable|not attempted|your code raised|not yet|too long")
+@attack("not gradable.*characters")
 def answer_of_ten_megabytes(release):
     return "def n_correct(logits, labels):\n    return [\n" + "        0,\n" * 1_000_000 + "    ]"
 
 
-@attack("not gradable|not yet|not attempted|your code raised|ended")
+@attack("n_correct: not attempted")
 def answer_of_a_thousand_brackets(release):
     return "n_correct = " + "[" * 5000 + "]" * 5000
 
 
-@attack("n_correct: correct|not gradable", n_correct=None)
+@attack("n_correct: correct", n_correct=1)
 def markdown_that_is_slow_to_render(release):
     notebook = answered(release, n_correct=RIGHT)
-    for text in ("[" * 20_000, "> " * 5_000, "*a_" * 10_000, "`" * 9_999 + "a", "$" * 9_999,
-                 "![a](" * 5_000, "<" * 20_000, "- " * 5_000, "|" * 9_999 + "\n" + "|-" * 5_000,
-                 "&" * 20_000, "\\" * 20_001, "[a]: " * 5_000, "**" * 10_000 + "a"):  # fmt: skip
-        notebook.cells.append(nbformat.v4.new_markdown_cell(text))
+    bombs = ["[" * 20_000, "> " * 5_000, "*a_" * 10_000, "`" * 9_999 + "a", "$" * 9_999]
+    bombs += ["![a](" * 5_000, "<" * 20_000, "- " * 5_000, "|" * 9_999 + "\n" + "|-" * 5_000]
+    bombs += ["&" * 20_000, "\\" * 20_001, "\\begin{a}" * 4_000, "**" * 10_000 + "a"]
+    notebook.cells += [nbformat.v4.new_markdown_cell(text) for text in bombs]
     return notebook
 
 
@@ -370,7 +370,7 @@ def name_in_other_letters(release):
     return named(release, "name_in_other_letters_ñ\u0303\u202ezoë\u200b中文😀_{}.ipynb")
 
 
-@attack("not gradable|n_correct: correct", n_correct=None)
+@attack("n_correct: correct", n_correct=1)
 def name_of_two_hundred_letters(release):
     return named(release, "name_of_two_hundred_letters" + "x" * 200 + "_{}.ipynb")
 
@@ -404,7 +404,7 @@ def name_made_equal_by_cleaning(release):
     return make
 
 
-@attack("not gradable|not attempted")
+@attack("n_correct: correct", n_correct=1)
 def name_that_is_no_text(release):
     def make(path):
         raw = path.with_name(f"name_that_is_no_text_{MODULE}.ipynb").as_posix().encode()

@@ -200,7 +200,7 @@ for number in range(3000):
     )
 
 
-@attack("n_correct: not yet")
+@attack("n_correct: (not yet|your code raised)")
 def output_during_the_answer(release):
     return own_cell(
         release,
