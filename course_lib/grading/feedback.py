@@ -62,6 +62,8 @@ def _in_words(verdict: dict | None, waits: bool, blank: bool) -> str:
 
 
 def _first_lines(verdict: dict) -> str:
-    of_the_run = verdict["key"] in ("raised", "no answer")
-    cause = verdict["seen"][:200] if of_the_run else verdict["misconception"]
-    return f"{verdict['holds']} {cause}".strip()
+    seen = verdict["seen"][:200]
+    if verdict["outcome"] == "raised":
+        return seen
+    cause = f"Seen: {seen}." if verdict["key"] == "no answer" else verdict["misconception"]
+    return f"{verdict['holds']} {cause}".strip() if verdict["key"] else ""
