@@ -1,6 +1,8 @@
 """Find submissions in whatever an instructor points at."""
 
+import os
 import re
+import stat
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +54,8 @@ def _submission(path: Path, modules: list[str]) -> Submission:
     try:
         if path.is_symlink():
             raise CourseError(f"{path.name} is a link. Hand in the notebook itself.")
+        if not _is_small_file(path.with_name("timestamp.txt")):
+            raise CourseError("Beside it is a timestamp.txt that is none. Delete that.")
         course = read_notebook(path).metadata.get("course")
         module = course.get("module", "") if isinstance(course, dict) else ""
     except CourseError as error:
@@ -69,6 +73,14 @@ def _submission(path: Path, modules: list[str]) -> Submission:
     if not student.strip("._"):
         problem = problem or "It does not say whose it is; put the student into the file's name."
     return Submission(student, module, path, _printable(problem))
+
+
+def _is_small_file(path: Path) -> bool:
+    """Tell whether nbgrader, which reads it, can: a pipe would never end."""
+    if not os.path.lexists(path):
+        return True
+    about = path.lstat()
+    return stat.S_ISREG(about.st_mode) and about.st_size < 100
 
 
 def _printable(text: str) -> str:

@@ -153,6 +153,7 @@ def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
     try:
         if target.resolve() != one.path.resolve():
             target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # not through a link, should one lie there
             shutil.copyfile(one.path, target)
     except OSError as error:
         return f"{error.filename} cannot be copied: {error.strerror}."

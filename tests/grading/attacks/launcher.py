@@ -439,17 +439,30 @@ def a_device_without_end(release):
     return lambda path: os.mknod(path, 0o20644, os.makedev(1, 5))  # /dev/zero
 
 
+def in_the_tree(path, release, name):
+    """Hand in as nbgrader does, in ``submitted/student/module``; return that folder."""
+    folder = path.parents[1] / "course" / "submitted" / name / MODULE
+    save(own_cell(release, "1", n_correct=RIGHT), folder / f"{MODULE}.ipynb")
+    return folder
+
+
 @attack("n_correct: correct", n_correct=1)
 def links_beside_the_notebook(release):
-    """An nbgrader tree; what lies beside the notebook must not reach the feedback folder."""
+    """What lies there must not reach the feedback folder."""
 
     def make(path):
-        root, folder = path.parents[1] / "course", path.with_suffix("") / MODULE
-        save(own_cell(release, "1", n_correct=RIGHT), folder / f"{MODULE}.ipynb")
-        (folder / "solution.html").symlink_to(root / "source" / MODULE / f"{MODULE}.ipynb")
-        (folder / "book.txt").symlink_to(root / "gradebook.db")
+        folder = in_the_tree(path, release, "links_beside_the_notebook")
+        (folder / "solution.html").symlink_to(folder.parents[2] / "source")
+        (folder / "book.txt").symlink_to(folder.parents[2] / "gradebook.db")
         (folder / "all").symlink_to("/etc")
         os.mkfifo(folder / "pipe")
-        shutil.copy(folder / f"{MODULE}.ipynb", folder / "another.txt")
+        shutil.copy(folder / f"{MODULE}.ipynb", folder / "another.ipynb.txt")
 
     return make
+
+
+@attack("not gradable.*timestamp")
+def time_of_submission_without_end(release):
+    return lambda path: os.mkfifo(
+        in_the_tree(path, release, "time_of_submission_without_end") / "timestamp.txt"
+    )
