@@ -4,7 +4,6 @@
 there are 200 of what is quick and 5 for each judge.
 """
 
-import io
 import json
 import os
 import struct
@@ -21,7 +20,6 @@ from nbclient.client import CellExecutionComplete
 from course_lib.checks import run, wire
 from course_lib.checks.answer import reply
 from course_lib.checks.exercises import EXERCISES
-from course_lib.checks.serve import read_frame
 from course_lib.errors import CourseError
 from course_lib.grading.grade import build
 from course_lib.grading.steps import rebuilt_from
@@ -158,17 +156,6 @@ def test_messages_of_any_shape_are_plain_data_or_refused(tree, header, blob):
     except wire.NotPlain:
         return
     wire.encode(value)
-
-
-@given(st.binary(max_size=100), st.integers(0, 2**64 - 1))
-@fuzzed
-def test_frames_of_any_shape_are_read_or_refused(body, length):
-    for data in (body, struct.pack("<Q", length) + body, struct.pack("<Q", len(body)) + body):
-        try:
-            frame = read_frame(io.BytesIO(data))
-        except wire.NotPlain:
-            continue
-        assert frame is None or frame in data
 
 
 @given(

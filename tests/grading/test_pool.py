@@ -72,7 +72,10 @@ def test_ctrl_c_and_kill_lose_nothing_that_was_done(root):
     done = {}
     for how in (signal.SIGINT, signal.SIGKILL):
         process = subprocess.Popen(
-            command, cwd=root.parent, stdout=subprocess.DEVNULL, stderr=(root.parent / "log").open("w")
+            command,
+            cwd=root.parent,
+            stdout=subprocess.DEVNULL,
+            stderr=(root.parent / "log").open("w"),
         )
         while not set(root.glob(f"{FOLDER}/{MODULE}/s*.json")) - set(done):
             time.sleep(0.1)
