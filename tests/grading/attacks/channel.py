@@ -1,6 +1,6 @@
 """The channel: what comes back from the learner's process, beside it, or instead of it."""
 
-from tests.grading.attacks import attack, own_cell
+from tests.grading.attacks import CAGED, attack, own_cell
 from tests.mini import RIGHT
 
 # Answers are sent through these, whatever the kernel's own code would have said.
@@ -446,5 +446,29 @@ def sockets_closed(release):
         release,
         "kernel = get_ipython().kernel\nkernel.iopub_socket.close()\n"
         "[stream.close() for stream in (kernel.shell_stream, kernel.control_stream) if stream]",
+        n_correct=CONSTANT,
+    )
+
+
+@attack("not gradable|n_correct: not yet")
+def message_that_never_ends(release):
+    """Part after part of one message, written past the library that would bound it."""
+    return own_cell(
+        release,
+        CAGED
+        + """
+import socket, struct, threading
+part = b"\\x03" + struct.pack(">Q", 2**20) + bytes(2**20)
+def flood(fd):
+    try:
+        with socket.socket(fileno=fd) as peer:
+            peer.getpeername()
+            for _ in range(4 * 1024):
+                peer.sendall(part)
+    except OSError:
+        pass
+for fd in range(3, 100):
+    threading.Thread(target=flood, args=(fd,)).start()
+""",
         n_correct=CONSTANT,
     )

@@ -25,12 +25,12 @@ def n_correct(logits, labels):
 """
 
 
-@attack("not attempted")
+@attack("nothing came back")
 def input_transformer_empties_cells(release):
     return own_cell(release, "get_ipython().input_transformers_cleanup.append(lambda lines: [])")
 
 
-@attack("not attempted")
+@attack("nothing came back")
 def do_execute_patched(release):
     code = """
     kernel = get_ipython().kernel
@@ -41,7 +41,7 @@ def do_execute_patched(release):
     return own_cell(release, code)
 
 
-@attack("not attempted")
+@attack("nothing came back")
 def run_cell_patched(release):
     return own_cell(
         release,
@@ -199,17 +199,17 @@ def cell_types_swapped(release):
     return notebook
 
 
-@attack("not attempted")
+@attack("ended in cell 1")
 def process_ended_before_the_tests(release):
     return own_cell(release, "import os\nos._exit(0)")
 
 
-@attack("not attempted")
+@attack("ended in cell 2")
 def exit_in_every_way(release):
     return own_cell(release, "import sys\nexit()\nquit()\nsys.exit(0)\nraise SystemExit(0)")
 
 
-@attack("not attempted")
+@attack("n_correct: not yet")
 def namespace_swapped(release):
     return own_cell(
         release,

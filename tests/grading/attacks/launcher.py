@@ -115,7 +115,7 @@ for pid in range(1, 400):
     )
 
 
-@attack("ended|nothing came back|no answer|not attempted")
+@attack("n_correct: not attempted")
 def everybody_killed(release):
     return own_cell(
         release,
@@ -137,7 +137,7 @@ os.killpg(0, signal.SIGKILL)
     )
 
 
-@attack("ended|nothing came back|no answer|not attempted")
+@attack("ended in cell 1")
 def segmentation_fault(release):
     return own_cell(release, "import ctypes\nctypes.string_at(0)")
 
