@@ -21,12 +21,16 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from course_lib.errors import CourseError
-from course_lib.grading import sandbox
+from course_lib.grading import cgroups, sandbox
 from course_lib.grading.collect import Submission
 from course_lib.grading.judged import cached, judged, time_limits
 from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
 
+NO_GROUP = (
+    "No control group can be made here: memory is bounded for each process of a submission, not for "
+    "all of them together."
+)
 _PDEATHSIG = 1
 MEMORY = 8 * 2**30  # bytes that a worker may take for what a submission answers
 
@@ -71,6 +75,8 @@ def grade_all(
     seconds = {module: _seconds(root, module, sandboxed) for module in modules}
     if sandboxed:
         sandbox.start([root])  # before there are workers: they share it
+        if progress and not cgroups.available():
+            print(NO_GROUP, file=sys.stderr)
     jobs = min(jobs or os.cpu_count() or 1, len(todo))
     bar = tqdm(total=len(todo), desc="running", unit="submission", disable=not progress)
     waiting, workers = todo[::-1], []
