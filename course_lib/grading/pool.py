@@ -28,8 +28,8 @@ from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
 
 NO_GROUP = (
-    "No control group can be made here: memory is bounded for each process of a submission, not for "
-    "all of them together."
+    "No control group can be made here: memory is bounded for each process of a submission, not "
+    "for all of them together."
 )
 _PDEATHSIG = 1
 MEMORY = 8 * 2**30  # bytes that a worker may take for what a submission answers

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -153,7 +154,8 @@ def command(library: Path, runs: Path, listener: int, hidden: Sequence[Path]) ->
             words += ["--symlink", os.readlink(path), path]
         else:
             words += ["--ro-bind", path, path]
-    for path in [package, *hidden]:
+    installed = [Path(sysconfig.get_path(name)) / package.name for name in ("purelib", "platlib")]
+    for path in {path.resolve() for path in [package, *installed, *hidden] if path.exists()}:
         if any(path.is_relative_to(os.path.realpath(one)) for one in shown):
             words += ["--tmpfs", str(path), "--remount-ro", str(path)]
     if not any(Path(path).is_relative_to("/tmp") for path in shown):

@@ -241,3 +241,13 @@ def test_without_bubblewrap_one_sentence_says_what_to_do(root, monkeypatch):
         sandbox.warm([]),
     ):
         pass
+
+
+def test_a_course_folder_within_the_environment_is_covered(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "prefix", str(tmp_path))
+    root = tmp_path / "course"
+    root.mkdir()
+    words = sandbox.command(tmp_path / "library", tmp_path / "runs", 3, [root])
+    place = words.index(str(root))
+    assert words[place - 1 : place + 3] == ["--tmpfs", str(root), "--remount-ro", str(root)]
+    assert place > words.index(str(tmp_path))
