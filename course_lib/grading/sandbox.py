@@ -199,9 +199,15 @@ def start(hidden: Sequence[Path]) -> Warm:
     running = _running.get(hidden)
     if running is None or not running.answers():
         if not _running:
-            atexit.register(_kept.close)
+            atexit.register(stop)
         running = _running[hidden] = _kept.enter_context(warm(hidden))
     return running
+
+
+def stop() -> None:
+    """End this process's warm processes and all that they forked; its end does that as well."""
+    _running.clear()
+    _kept.close()
 
 
 class Submission:

@@ -314,9 +314,9 @@ def answer_of_a_thousand_brackets(release):
 @attack("n_correct: correct", n_correct=1)
 def markdown_that_is_slow_to_render(release):
     notebook = answered(release, n_correct=RIGHT)
-    bombs = ["[" * 20_000, "> " * 5_000, "*a_" * 10_000, "`" * 9_999 + "a", "$" * 9_999]
-    bombs += ["![a](" * 5_000, "<" * 20_000, "- " * 5_000, "|" * 9_999 + "\n" + "|-" * 5_000]
-    bombs += ["&" * 20_000, "\\" * 20_001, "\\begin{a}" * 4_000, "**" * 10_000 + "a"]
+    bombs = ["[" * 15_000, "> " * 5_000, "*a_" * 4_000, "`" * 9_999 + "a", "$" * 9_999]
+    bombs += ["![a](" * 4_000, "<" * 15_000, "- " * 5_000, "|" * 5_000 + "\n" + "|-" * 2_500]
+    bombs += ["&" * 15_000, "\\" * 9_999, "\\begin{a}" * 2_500, "**" * 5_000 + "a"]
     notebook.cells += [nbformat.v4.new_markdown_cell(text) for text in bombs]
     return notebook
 

@@ -1,7 +1,7 @@
 """The launcher: what a learner's process is started with, and what it can see and reach.
 
 The grader's environment holds ``SECRET_OF_THE_INSTRUCTOR``; a server of the grader's listens on
-``127.0.0.1:{port}`` and on the abstract socket ``course-attacks``.
+``127.0.0.1:PORT`` and on the abstract socket ``ABSTRACT``.
 """
 
 import os
@@ -11,7 +11,8 @@ import socket
 from tests.grading.attacks import CAGED, attack, own_cell
 from tests.mini import MODULE, RIGHT, save
 
-PORT = 47_291
+PORT = 20_000 + os.getpid() % 20_000
+ABSTRACT = f"course-attacks-{os.getpid()}"
 
 
 @attack("n_correct: correct", n_correct=1)
@@ -169,7 +170,7 @@ def network_reached(release):
                     pass
         with socket.socket(socket.AF_UNIX) as s:
             try:
-                s.connect("\\0course-attacks")
+                s.connect("\\0{ABSTRACT}")
                 print("LOOT abstract socket")
             except OSError:
                 pass
