@@ -166,7 +166,7 @@ def command(library: Path, runs: Path, listener: int, hidden: Sequence[Path]) ->
         there, inside = place(name).resolve(), f"/sandbox/{name}"
         words += ["--ro-bind", str(there), inside] if there.is_dir() else ["--dir", inside]
     words += ["--bind", str(runs), "/sandbox/runs"]
-    words += ["--dir", "/sandbox/kernel", "--tmpfs", "/sandbox/home"]
+    words += ["--dir", "/sandbox/kernel", "--dir", "/sandbox/self", "--tmpfs", "/sandbox/home"]
     words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/"]
     return [*words, sys.executable, "/sandbox/warm.py", str(listener)]
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NEWNS, _NEWIPC, _NEWPID, _NEWNET = 0x20000, 0x8000000, 0x20000000, 0x40000000
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4096
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _MOVE = 1, 2, 4, 8, 32, 4096, 8192
 _PDEATHSIG, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS = 1, 24, 36, 38  # prctl
 _CAPABILITIES = 64  # more than there are
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -112,7 +112,6 @@ def _prepare(request: dict, cgroups: list[int], report: int) -> None:
     _mount("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     _mount("tmpfs", "/sandbox/runs", "tmpfs", _RDONLY, "size=4k")
-    _mount("tmpfs", "/proc", "tmpfs", _RDONLY, "size=4k")  # in which the warm process would be seen
     above, below = socket.socketpair()
     kernel = os.fork()
     if kernel == 0:
@@ -120,6 +119,12 @@ def _prepare(request: dict, cgroups: list[int], report: int) -> None:
         os.close(report)
         _become_kernel(request, below, used)
         os._exit(0)
+    # of all processes it sees itself only: some libraries look up what they have loaded
+    _mount(f"/proc/{kernel}", "/sandbox/self", flags=_BIND)
+    _mount("tmpfs", "/proc", "tmpfs", 0, "size=4k")
+    os.mkdir("/proc/self")
+    _mount("/sandbox/self", "/proc/self", flags=_MOVE)
+    _mount("tmpfs", "/proc", "", _REMOUNT | _BIND | _RDONLY)
     os.write(report, str(kernel).encode())
     os.close(report)
     below.close()

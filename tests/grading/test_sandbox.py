@@ -44,6 +44,7 @@ def test_the_learners_side_works_inside(root):
         "import os, torch\n"
         "from course_lib import check, use\n"
         "from course_lib.data.glyphs import load\n"
+        "import threadpoolctl; threadpoolctl.threadpool_info()  # reads /proc/self/maps\n"
         "print(os.getpid(), use('n_correct')(torch.eye(3), torch.arange(3)))"
     )
     write = (
@@ -100,7 +101,7 @@ def test_nothing_of_the_class_can_be_read_and_nothing_of_the_system_written(root
         text, _ = printed(root, source)
     finally:
         secret.unlink()
-    assert text.splitlines() == ["[]", "[]", "[] [] []"]
+    assert text.splitlines() == ["[]", "[]", "[] [] ['self']"]
 
 
 def test_it_has_no_rights_no_other_process_and_no_open_file(root):
