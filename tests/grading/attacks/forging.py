@@ -204,7 +204,7 @@ def process_ended_before_the_tests(release):
     return own_cell(release, "import os\nos._exit(0)")
 
 
-@attack("ended in cell 2")
+@attack("ended in cell")
 def exit_in_every_way(release):
     return own_cell(release, "import sys\nexit()\nquit()\nsys.exit(0)\nraise SystemExit(0)")
 
