@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,7 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 
+Engine = Literal["docker", "podman"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 Course = Annotated[
     Path | None,
@@ -131,17 +132,26 @@ def progress(as_json: AsJson = False) -> None:
 def report(
     name: Annotated[str, typer.Option(help="Your name, if it shall stand on the page.")] = "",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    of_class: Annotated[
+        bool, typer.Option("--class", help="For instructors: a page about all that was graded.")
+    ] = False,
     course: Course = None,
 ) -> None:
     """Write your last page: claims, predictions, your study and report, in one file to share.
 
-    It is written anew from what you have measured, whenever you ask.
+    It is written anew from what you have measured, whenever you ask. With --class, an instructor
+    gets the marks, misconceptions and similar submissions of a class, as a page and as CSV files.
     """
     from course_lib.evidence.report import write
     from course_lib.notebooks.build import course_root
     from course_lib.notebooks.written import written_answer
 
-    path = write(written_answer(course_root(course), "report"), name)
+    if of_class:
+        from course_lib.grading.report import write_class_report
+
+        path = write_class_report(course_root(course))
+    else:
+        path = write(written_answer(course_root(course), "report"), name)
     typer.echo(path)
     if browser:
         typer.launch(path.as_uri())
@@ -174,6 +184,16 @@ def grade(
     csv: Annotated[
         Path | None, typer.Option(help="Where the table goes (default grades.csv).")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="How many at a time (default: as many as cores).", min=1)
+    ] = None,
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option("--unsafe-no-sandbox", help="Run submissions with your rights, unprotected."),
+    ] = False,
+    container: Annotated[
+        Engine | None, typer.Option(help="Grade in a container, where there is no bubblewrap.")
+    ] = None,
     as_json: AsJson = False,
     course: Course = None,
 ) -> None:
@@ -189,7 +209,15 @@ def grade(
     from course_lib.notebooks.build import modules as all_modules
 
     root = course_root(course)
-    rows = grade_class(root, collect(paths, all_modules(root))) if paths else []
+    if container and paths:
+        from course_lib.grading.container import grade_in_container
+
+        options = ["--jobs", str(jobs)] if jobs else []
+        raise typer.Exit(grade_in_container(container, root, paths, options))
+    rows = []
+    if paths:
+        found = collect(paths, all_modules(root))
+        rows = grade_class(root, found, jobs=jobs, sandboxed=not unsafe_no_sandbox)
     table = write_grades(root, rows, csv)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -197,9 +225,10 @@ def grade(
         if rows:
             _print([_grade_line(row) for row in rows], False)
         typer.echo(
-            f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html"
+            f"\nGrades: {table}\nFeedback: {root / 'feedback'}/<student>/<module>/<module>.html\n"
+            "The class: course report --class"
         )
-    raise typer.Exit(any(row["status"] != "graded" for row in rows))
+    raise typer.Exit(any(row["score"] is None for row in rows))
 
 
 @data.command("list")
@@ -288,7 +317,7 @@ def _grade_line(row: dict) -> dict:
     return {
         "student": row["student"],
         "module": row["module"],
-        "points": f"{row['score']:g} of {row['max_score']:g}",
+        "points": "" if row["score"] is None else f"{row['score']:g} of {row['max_score']:g}",
         "exercises": "  ".join(f"{name} {mark}" for name, mark in marks.items()),
         "status": row["status"]
         + (", one answer to mark by hand" if row["needs_manual_grade"] else ""),

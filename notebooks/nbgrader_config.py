@@ -1,5 +1,7 @@
 """This folder is an nbgrader course: plain ``nbgrader`` commands and formgrader work in it."""
 
+from course_lib.grading.feedback import TEMPLATES
+
 c = get_config()  # noqa: F821 (nbgrader defines it)
 
 c.CourseDirectory.course_id = "transfer-learning"
@@ -7,7 +9,11 @@ c.CourseDirectory.course_id = "transfer-learning"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
 c.ClearSolutions.text_stub = "*Your answer.*"
 
+# Beside a notebook nothing is handed in: no file, and no link to one, is copied or followed.
+c.CourseDirectory.ignore = ["*", ".*"]
+
 # A submission is rebuilt from the release, then run and judged from outside its kernel.
+c.Autograde.exporter_class = "course_lib.grading.steps.Submitted"
 c.Autograde.sanitize_preprocessors = [
     "course_lib.grading.steps.Rebuild",
     "nbgrader.preprocessors.OverwriteKernelspec",
@@ -20,3 +26,12 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# The feedback page: nbgrader's own, with an overview of the exercises at its top.
+c.GenerateFeedback.preprocessors = [
+    "course_lib.grading.feedback.Overview",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.GenerateFeedback.HTMLExporter.template_name = "course_feedback"
+c.GenerateFeedback.HTMLExporter.template_file = "overview.html.j2"
+c.GenerateFeedback.HTMLExporter.extra_template_basedirs = TEMPLATES

@@ -63,32 +63,52 @@ def judge(
         return _Answer(answer)
 
     try:
+        return _verdict(exercise, lambda: getattr(judges, exercise)(ask, rng, hard))
+    except NoAnswer as silence:
+        return _no_answer(exercise, str(silence))
+    except CourseError:
+        raise
+    except Exception as error:
+        # An answer is whatever a tampered process says: plain data, of any shape. Where a judge
+        # stumbles over it nothing was shown to be right, and no other exercise may suffer.
+        return _no_answer(exercise, f"an answer that makes no sense here ({type(error).__name__})")
+
+
+def _verdict(exercise: str, judge: Callable[[], None]) -> Verdict:
+    try:
         with random_state_kept():
-            getattr(judges, exercise)(ask, rng, hard)
+            judge()
     except NotAttempted as stub:
         return Verdict(exercise, "not attempted", next_step=str(stub))
     except NotYet as found:
         message = messages_of(exercise)[found.key]
         texts = [text.format(**found.fields) for text in message]
-        return Verdict(
-            exercise, "not yet", found.key, texts[0], found.expected, found.seen, *texts[1:]
-        )
+        seen = found.seen[:_MAX_SEEN]
+        return Verdict(exercise, "not yet", found.key, texts[0], found.expected, seen, *texts[1:])
     except CodeRaised as stop:
         raised = stop.raised
         return Verdict(
             exercise,
             "raised",
             key="raised",
-            seen=f"{raised['type']}: {raised['message']}",
+            seen=f"{raised['type']}: {raised['message']}"[:_MAX_SEEN],
             next_step="Read the last of your lines first; print the values it uses.",
-            lines=raised["lines"],
-        )
-    except NoAnswer as silence:
-        message = messages_of(exercise)["no answer"]
-        return Verdict(
-            exercise, "not yet", "no answer", message[0], "an answer", str(silence), *message[1:]
+            lines=[_line(row) for row in raised["lines"][-_MAX_LINES:]],
         )
     return Verdict(exercise, "correct")
+
+
+_MAX_SEEN = 2_500  # characters
+_MAX_LINES = 8
+
+
+def _line(row: dict) -> dict:
+    return {"line": int(row["line"])} | {name: str(row[name]) for name in ("function", "code")}
+
+
+def _no_answer(exercise: str, seen: str) -> Verdict:
+    message = messages_of(exercise)["no answer"]
+    return Verdict(exercise, "not yet", "no answer", message[0], "an answer", seen, *message[1:])
 
 
 def in_process(namespace: dict[str, Any]) -> Channel:

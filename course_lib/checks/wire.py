@@ -107,21 +107,24 @@ class _Walk:
             return {"tensor": name}
         raise NotPlain(f"an object of type {kind.__name__}")
 
+    def _text(self, text: str) -> str:
+        if len(text) > MAX_TEXT:
+            raise NotPlain(f"a text of more than {MAX_TEXT:,} characters")
+        return text.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair
+
     def unpack(self, tree: Any, depth: int) -> Any:
         self._step(depth)
         if tree is None or isinstance(tree, bool | int | float | str):
             if isinstance(tree, int) and abs(tree) >= MAX_INT:
                 raise NotPlain("an integer of more than 64 bits")
-            if isinstance(tree, str) and len(tree) > MAX_TEXT:
-                raise NotPlain(f"a text of more than {MAX_TEXT:,} characters")
-            return tree
+            return self._text(tree) if isinstance(tree, str) else tree
         if isinstance(tree, list):
             return [self.unpack(item, depth + 1) for item in tree]
         if len(tree) != 1:
             raise NotPlain("a node of an unknown kind")
         ((kind, body),) = tree.items()
         if kind == "dict" and isinstance(body, dict):
-            return {key: self.unpack(item, depth + 1) for key, item in body.items()}
+            return {self._text(key): self.unpack(item, depth + 1) for key, item in body.items()}
         if kind == "float" and body in ("nan", "inf", "-inf"):
             return float(body)
         if kind == "tensor" and isinstance(body, str) and body in self.tensors:

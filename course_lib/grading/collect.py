@@ -1,6 +1,9 @@
 """Find submissions in whatever an instructor points at."""
 
+import os
 import re
+import stat
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,18 +31,19 @@ def collect(paths: list[Path], modules: list[str]) -> list[Submission]:
     for path in paths:
         if not path.exists():
             raise CourseError(f"There is nothing at {path}.")
-        inside = path.rglob("*.ipynb") if path.is_dir() else [path]
-        files |= {f.resolve(): None for f in inside if ".ipynb_checkpoints" not in f.parts}
+        # what an instructor names may be a link; what lies below it is followed nowhere
+        inside = path.resolve().rglob("*.ipynb") if path.is_dir() else [path.resolve()]
+        files |= {f: None for f in inside if ".ipynb_checkpoints" not in f.parts}
     found = [_submission(file, modules) for file in files]
     if not found:
         raise CourseError(f"No notebook (*.ipynb) under {', '.join(map(str, paths))}.")
     same: dict[tuple[str, str], list[Path]] = {}
-    for one in found:
-        same.setdefault((one.student, one.module), []).append(one.path)
+    for one in found:  # on some systems ANN and ann are one folder
+        same.setdefault((one.student.casefold(), one.module), []).append(one.path)
     for place, one in enumerate(found):
-        paths = same[one.student, one.module]
+        paths = same[one.student.casefold(), one.module]
         if len(paths) > 1 and not one.problem:
-            names = " and ".join(map(str, paths))
+            names = " and ".join(_printable(str(path)) for path in paths)
             twice = f"There are two submissions of {one.student} for {one.module}: {names}."
             found[place] = one._replace(problem=f"{twice} Keep one.")
     return sorted(found)
@@ -48,6 +52,10 @@ def collect(paths: list[Path], modules: list[str]) -> list[Submission]:
 def _submission(path: Path, modules: list[str]) -> Submission:
     problem, module = "", ""
     try:
+        if path.is_symlink():
+            raise CourseError(f"{path.name} is a link. Hand in the notebook itself.")
+        if not _is_small_file(path.with_name("timestamp.txt")):
+            raise CourseError("Beside it is a timestamp.txt that is none. Delete that.")
         course = read_notebook(path).metadata.get("course")
         module = course.get("module", "") if isinstance(course, dict) else ""
     except CourseError as error:
@@ -61,7 +69,20 @@ def _submission(path: Path, modules: list[str]) -> Submission:
     else:
         name = re.escape(module) if module else r"\Z"
         student = re.sub(rf"[-_ ]*{name}[-_ ]*", "", path.stem) or path.parent.name
-    student = re.sub(r"[^\w.@-]+", "_", student)
+    student = re.sub(r"[^\w.@-]+", "_", unicodedata.normalize("NFC", student))
     if not student.strip("._"):
         problem = problem or "It does not say whose it is; put the student into the file's name."
-    return Submission(student, module, path, problem)
+    return Submission(student, module, path, _printable(problem))
+
+
+def _is_small_file(path: Path) -> bool:
+    """Tell whether nbgrader, which reads it, can: a pipe would never end."""
+    if not os.path.lexists(path):
+        return True
+    about = path.lstat()
+    return stat.S_ISREG(about.st_mode) and about.st_size < 100
+
+
+def _printable(text: str) -> str:
+    """Replace what a file's name may hold, but not a line of a table."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 import re
 import shutil
@@ -9,6 +10,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from tqdm import tqdm
@@ -17,6 +19,8 @@ from traitlets.config import PyFileConfigLoader
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
 from course_lib.grading.gradebook import admit_new_cells, knows
+from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
+from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
 from course_lib.notebooks.build import write_source
 
@@ -41,67 +45,106 @@ def build(root: Path, module: str) -> None:
         raise CourseError(f"nbgrader could not build {module}: {_reason(result)}")
 
 
-def grade(root: Path, submissions: list[Submission], *, progress: bool = True) -> list[dict]:
+def grade(
+    root: Path,
+    submissions: list[Submission],
+    *,
+    jobs: int | None = None,
+    sandboxed: bool = True,
+    progress: bool = True,
+) -> list[dict]:
     """Autograde submissions with nbgrader and write feedback pages; none can stop another.
+
+    A pool of `jobs` processes (None: as many as there are cores) runs and judges them, unless that
+    was done before; then nbgrader writes the marks, one submission after the other.
 
     Returns
     -------
     list of dict
-        One row a submission: student, module, status ("graded" or "not gradable: reason"), score,
-        max_score, needs_manual_grade, and exercises (id -> points, None where a person marks).
+        One row a submission: student, module, status (``graded``, ``graded with notes`` or
+        ``not gradable: reason``), score and max_score (None if not gradable), needs_manual_grade,
+        exercises (id -> points, None where a person marks) and notes, a sentence each.
     """
     nbgrader = api(root)
+    nbgrader.config.Judge.unsafe_no_sandbox = not sandboxed
     for module in sorted({one.module for one in submissions if one.module}):
         if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
+    gradable = [one for one in submissions if not one.problem]
+    results = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
     rows = []
-    bar = tqdm(submissions, desc="grading", unit="submission", disable=not progress)
+    bar = tqdm(submissions, desc="marking", unit="submission", disable=not progress)
     for one in bar:
         bar.set_postfix_str(f"{one.student} {one.module}"[:40])
-        problem = one.problem or _autograde(root, nbgrader, one)
-        rows.append(_row(nbgrader, one, problem))
+        result = results.get(one.path)
+        problem = one.problem or result.problem
+        if not problem and not _is_marked(root, nbgrader, one, result.key):
+            problem = _autograde(root, nbgrader, one)
+        rows.append(_row(root, nbgrader, one, problem))
     return rows
 
 
 def grades_csv(rows: list[dict]) -> bytes:
-    """One line a student and module, one column an exercise of it (blank: a person marks)."""
+    """One line a student and module, one column an exercise of it (blank: a person marks).
+
+    A submission that is not gradable has no score, which is something else than a score of 0.
+    """
     exercises = list(dict.fromkeys(name for row in rows for name in row["exercises"]))
-    head = ["student", "module", "status", "score", "max_score", "needs_manual_grade", *exercises]
+    head = ["student", "module", "status", "score", "max_score", "needs_manual_grade", "notes"]
+    head += exercises
     text = io.StringIO()
     writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
     writer.writeheader()
     for row in rows:
-        flat = {**row, **row["exercises"]}
-        writer.writerow({name: _safe_cell(flat.get(name)) for name in head})
+        flat = {**row, **row["exercises"], "notes": " ".join(row["notes"])}
+        writer.writerow({name: safe_cell(flat.get(name)) for name in head})
     return text.getvalue().encode()
 
 
 def write_grades(root: Path, rows: list[dict], path: Path | None = None) -> Path:
-    """Write the table as CSV (default ``grades.csv`` in the course folder), whole or not at all.
-
-    It has the rows of this run, and every other submission as the gradebook has it now: other
-    modules, and the marks that a person gave meanwhile.
-    """
+    """Write the table as CSV (default ``grades.csv`` in the course folder), whole or not at all."""
     path = path or root / "grades.csv"
-    nbgrader, done = api(root), {(row["student"], row["module"]) for row in rows}
+    write_atomically(path, grades_csv(all_rows(root, rows)))
+    return path
+
+
+def all_rows(root: Path, rows: list[dict]) -> list[dict]:
+    """Return the rows of this run, and of every other submission as it is now, sorted.
+
+    Other modules, marks that a person gave meanwhile, what was not gradable in former runs.
+    """
+    nbgrader = api(root)
+    rows = [*rows, *remember_not_gradable(root, rows)]
+    done = {(row["student"], row["module"]) for row in rows}
     with nbgrader.gradebook as gradebook:
         known = [
             Submission(submission.student.id, assignment.name, Path())
             for assignment in gradebook.assignments
             for submission in assignment.submissions
         ]
-    others = [_row(nbgrader, one, "") for one in known if (one.student, one.module) not in done]
-    order = sorted([*rows, *others], key=lambda row: (row["student"], row["module"]))
-    write_atomically(path, grades_csv(order))
-    return path
+    others = [
+        _row(root, nbgrader, one, "") for one in known if (one.student, one.module) not in done
+    ]
+    return sorted([*rows, *others], key=lambda row: (row["student"], row["module"]))
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _safe_cell(value: object) -> object:
-    # a spreadsheet runs what begins like a formula
+def safe_cell(value: object) -> object:
+    """Return what may stand in a CSV file: a spreadsheet runs what begins like a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _is_marked(root: Path, nbgrader: NbGraderAPI, one: Submission, key: str) -> bool:
+    """Tell whether the gradebook and the feedback page are from what the cache has now."""
+    page = root / "feedback" / one.student / one.module / f"{one.module}.html"
+    try:
+        notebook = json.loads(graded_notebook(root, one.student, one.module).read_bytes())
+        known = notebook["metadata"]["course"]["graded"] == key
+    except (OSError, ValueError, KeyError):
+        return False
+    return known and page.is_file() and bool(_marks(nbgrader, one))
 
 
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
@@ -110,6 +153,7 @@ def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
     try:
         if target.resolve() != one.path.resolve():
             target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # not through a link, should one lie there
             shutil.copyfile(one.path, target)
     except OSError as error:
         return f"{error.filename} cannot be copied: {error.strerror}."
@@ -120,30 +164,49 @@ def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
     return "" if result["success"] else _reason(result)
 
 
-def _row(nbgrader: NbGraderAPI, one: Submission, problem: str) -> dict:
+def _row(root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str) -> dict:
     row = {
         "student": one.student,
         "module": one.module,
-        "status": f"not gradable: {problem}" if problem else "graded",
-        "score": 0.0,
-        "max_score": 0.0,
+        "status": f"not gradable: {problem}",
+        "score": None,
+        "max_score": None,
         "needs_manual_grade": False,
         "exercises": {},
+        "notes": [],
     }
+    marks = _marks(nbgrader, one)
     if problem:
+        if marks:
+            earlier = "{score:g} of {max_score:g}".format(**marks)
+            row["notes"] = [f"The gradebook keeps the {earlier} points of an earlier submission."]
         return row
+    if not marks:
+        return row | {"status": "not gradable: It has no marks yet. Run `course grade` on it."}
+    notes = outcome_of(root, one.student, one.module).notes
+    return row | marks | {"status": "graded with notes" if notes else "graded", "notes": notes}
+
+
+def _marks(nbgrader: NbGraderAPI, one: Submission) -> dict:
+    """What the gradebook has of a submission: nothing if it was never graded to the end."""
     with nbgrader.gradebook as gradebook:
-        submission = gradebook.find_submission(one.module, one.student)
-        row |= {
+        try:
+            submission = gradebook.find_submission(one.module, one.student)
+        except MissingEntry:
+            return {}
+        grades = [mark for notebook in submission.notebooks for mark in notebook.grades]
+        if all(mark.auto_score is None and mark.manual_score is None for mark in grades):
+            return {}
+        exercises = {}
+        for mark in grades:
+            waits = mark.needs_manual_grade and mark.manual_score is None
+            exercises[mark.name.removeprefix("check-")] = None if waits else mark.score
+        return {
             "score": submission.score,
             "max_score": submission.max_score,
             "needs_manual_grade": submission.needs_manual_grade,
+            "exercises": exercises,
         }
-        for notebook in submission.notebooks:
-            for mark in notebook.grades:
-                waits = mark.needs_manual_grade and mark.manual_score is None
-                row["exercises"][mark.name.removeprefix("check-")] = None if waits else mark.score
-    return row
 
 
 def _reason(result: dict) -> str:

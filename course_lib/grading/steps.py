@@ -1,20 +1,65 @@
-"""The two steps that the course puts into ``nbgrader autograde`` (see nbgrader_config.py).
+"""What the course puts into ``nbgrader autograde`` (see nbgrader_config.py): a reader, two steps.
 
 nbgrader runs every preprocessor with the course folder as its working folder, so paths here are
 nbgrader's own, relative to it.
 """
 
+import re
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool
 
-from course_lib.checks.verdict import Verdict
-from course_lib.grading.seeds import secret, seed
+from course_lib.grading.judged import judged
+from course_lib.grading.outcomes import PUT_RIGHT
 from course_lib.notebooks.rebuild import read_notebook, rebuild
-from course_lib.notebooks.run import checked_exercise, run, write_verdict
+
+
+def rebuilt_from(release: Path, submission: NotebookNode) -> NotebookNode:
+    """Return what is graded, with a list of what was put right as its first cell."""
+    given = read_notebook(release)
+    rebuilt, notes = rebuild(given, submission)
+    sources = {cell.source for cell in given.cells}
+    for cell in rebuilt.cells:
+        if cell.cell_type != "code" and cell.source not in sources:
+            cell.source = _harmless(cell.source)
+    rebuilt.metadata.setdefault("course", {})["notes"] = notes
+    if notes:
+        lines = "\n".join(f"- {note}" for note in notes)
+        about = f"**What was put right before grading**\n\n{lines}"
+        rebuilt.cells.insert(0, nbformat.v4.new_markdown_cell(about, id=PUT_RIGHT))
+    return rebuilt
+
+
+_LONG, _LINE = 20_000, 2_000  # characters
+
+
+def _harmless(text: str) -> str:
+    """Leave no tag and no link to a script in Markdown: it would run in the reader's browser.
+
+    And no text without end: some patterns of what makes a page of it take the square of the length.
+    """
+    if len(text) > _LONG:
+        left_out = f"(The rest of {len(text):,} characters is left out.)"
+        text = f"{text[:_LONG]}\n\n{left_out}"
+    text = re.sub(rf"(.{{{_LINE}}})(?=.)", r"\1\n", text)
+    text = re.sub(r"&(?=#|\w+;)", "& ", text)  # an entity may stand for any sign
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    return re.sub(r"(?i)(java|vb)script(?=\s*:)", r"\1script ", text)
+
+
+class Submitted(NotebookExporter):
+    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file."""
+
+    def from_filename(
+        self, filename: str, resources: dict | None = None, **options: object
+    ) -> tuple[str, dict]:
+        notebook = read_notebook(Path(filename))
+        notebook.metadata.pop("language", None)  # nbconvert wants a text there
+        return self.from_notebook_node(notebook, resources=resources, **options)
 
 
 class Rebuild(NbGraderPreprocessor):
@@ -23,29 +68,19 @@ class Rebuild(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         names = resources["nbgrader"]
         release = Path("release") / names["assignment"] / f"{names['notebook']}.ipynb"
-        rebuilt, notes = rebuild(read_notebook(release), nb)
-        if notes:
-            lines = "\n".join(f"- {note}" for note in dict.fromkeys(notes))
-            about = f"**What was put right before grading**\n\n{lines}"
-            rebuilt.cells.insert(0, nbformat.v4.new_markdown_cell(about, id="what-was-put-right"))
+        rebuilt = rebuilt_from(release, nb)
         return rebuilt, resources
 
 
 class Judge(NbGraderPreprocessor):
     """Run the notebook and judge it; a test cell whose judge has not spoken earns nothing."""
 
+    unsafe_no_sandbox = Bool(
+        False, help="Run submissions without a sandbox, with the rights of whoever grades."
+    ).tag(config=True)
+
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         names = resources["nbgrader"]
-        key = secret(Path.cwd())
-
-        def seed_of(exercise: str) -> int:
-            return seed(key, names["assignment"], names["student"], exercise)
-
-        for cell in nb.cells:
-            if exercise := checked_exercise(cell):
-                write_verdict(cell, Verdict(exercise, "not attempted", seen="not judged"))
-        folder = Path("autograded") / names["student"] / names["assignment"]
-        # nobody's predictions may turn up in somebody else's feedback, or in the grader's own notes
-        with TemporaryDirectory(prefix="notes-") as notes:
-            run(nb, seed_of=seed_of, hard=True, folder=folder.resolve(), notes=Path(notes))
-        return nb, resources
+        sandboxed = not self.unsafe_no_sandbox
+        module, student = names["assignment"], names["student"]
+        return judged(Path.cwd(), module, student, nb, sandboxed=sandboxed), resources

@@ -4,21 +4,30 @@ The kernel's copy of this package has no judges. Where the notebook says ``check
 this process asks the kernel in plain data, judges the answers, and writes the verdict there.
 """
 
+import asyncio
 import base64
+import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
+import zmq.asyncio
+from jupyter_client.channels import HBChannel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerBase
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.client import CellExecutionComplete
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from course_lib.checks import wire
 from course_lib.checks.apart import learners_library
 from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.run import Channel, NoAnswer, judge
@@ -27,6 +36,8 @@ from course_lib.notebooks.build import CHECK
 
 CELL_SECONDS = 180  # three times what a cell of the course may take
 NOTEBOOK_SECONDS = 600
+OUTPUT = 64 * 2**20  # characters; a course notebook has less than two million
+CELL_OUTPUT = 2 * 2**20  # of these a cell shows so many
 
 
 def checked_exercise(cell: NotebookNode) -> str | None:
@@ -45,6 +56,8 @@ def run(
     folder: Path | None = None,
     notes: Path | None = None,
     cell_seconds: int = CELL_SECONDS,
+    notebook_seconds: int = NOTEBOOK_SECONDS,
+    provision: Callable[[AsyncKernelManager], KernelProvisionerBase] | None = None,
     progress: str | None = None,
 ) -> list[Verdict]:
     """Execute a notebook in place and judge its exercises; no cell can stop the others.
@@ -64,6 +77,11 @@ def run(
         Where the notebook keeps predictions, claims and studies; the home of who runs it if None.
     cell_seconds
         A cell that takes longer is interrupted.
+    notebook_seconds
+        After this long no further cell is run.
+    provision
+        Makes what provides the kernel's process, for its manager; None for a plain process on this
+        computer, with the rights of whoever runs it.
     progress
         Title of a progress bar; None for none.
 
@@ -76,26 +94,29 @@ def run(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    with _kernel(notebook, folder, notes, cell_seconds) as client:
-        deadline, ended = time.monotonic() + NOTEBOOK_SECONDS, ""
+    with _kernel(notebook, folder, notes, cell_seconds, provision) as client:
+        deadline, ended = time.monotonic() + notebook_seconds, ""
+        too_long = f"the notebook ran for more than {notebook_seconds} s and was stopped"
         cells = tqdm(list(notebook.cells), desc=progress, disable=progress is None, unit="cell")
         for index, cell in enumerate(cells):
+            if cell.cell_type != "code":
+                continue
             exercise = checked_exercise(cell)
             if time.monotonic() > deadline and not ended:
-                ended = _TOO_LONG
+                ended = too_long
+            if exercise:
+                channel = _channel(client, ended, deadline, too_long)
+                verdict = judge(exercise, channel, seed=seed_of(exercise), hard=hard)
+                verdicts.append(verdict)
+                write_verdict(cell, verdict)
             try:
-                if exercise:
-                    channel = _channel(client, deadline, ended)
-                    verdict = judge(exercise, channel, seed=seed_of(exercise), hard=hard)
-                    verdicts.append(verdict)
-                    write_verdict(cell, verdict)
-                if cell.cell_type == "code" and not ended:
-                    if exercise:
-                        _quietly(client, _SETTLE.format(exercise, verdict.correct))
-                    else:
-                        client.execute_cell(cell, index)
-            except _GONE as error:  # nothing that was judged before is lost
-                ended = f"the notebook's Python process ended in cell {index + 1}"
+                if exercise and not ended:
+                    _quietly(client, _SETTLE.format(exercise, verdict.correct))
+                elif not ended:
+                    client.left = CELL_OUTPUT
+                    client.execute_cell(cell, index)
+            except Exception as error:  # nothing that was judged before is lost
+                ended = f"{_why(client, error)} in cell {index + 1}"
                 if not exercise:
                     cell.outputs = [_error(type(error).__name__, ended)]
     return verdicts
@@ -104,7 +125,8 @@ def run(
 def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     """Make a verdict the output of its test cell, in the form nbgrader derives points from."""
     card = {"text/plain": verdict.as_text(), "text/html": verdict.as_html()}
-    cell.outputs = [nbformat.v4.new_output("display_data", data=card)]
+    fields = {"verdict": verdict.as_dict()}  # for feedback and reports: which message, how often
+    cell.outputs = [nbformat.v4.new_output("display_data", data=card, metadata=fields)]
     if not verdict.correct:
         cell.outputs.append(_error("Check", verdict.headline()))
 
@@ -112,15 +134,87 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
 _ANSWER = "from course_lib.checks import answer; answer.show_reply(globals(), {!r})"
 _SETTLE = "from course_lib.checks import notebook as n; n.settle({!r}, {!r}); del n"
 _REPLY = "application/x-course-answer"
-_TOO_LONG = f"the notebook ran for more than {NOTEBOOK_SECONDS} s and was stopped"
-_GONE = (DeadKernelError, CellTimeoutError)
+_ANSWER_BYTES = 2 * wire.MAX_BYTES  # it travels as base64
+
+
+class _Client(NotebookClient):
+    """Takes a bounded amount of what a kernel sends, and of that only what a page can show.
+
+    Anybody's code can send anything: other messages are dropped, as are texts that no file can
+    hold, and markup, which would run in the browser of whoever reads the page.
+    """
+
+    room = OUTPUT
+    left = CELL_OUTPUT
+
+    def process_message(
+        self, msg: dict, cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        text = json.dumps(msg["content"], ensure_ascii=False)
+        self.room -= 500 + len(text)
+        if self.room < 0:
+            self._killing = asyncio.ensure_future(self.km.provisioner.kill())
+            raise ValueError("too much output")
+        if msg["msg_type"] not in _MESSAGES:
+            return None
+        try:
+            content = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
+            content.pop("transient", None)  # a display that a check made may be updated after it
+            if type(content.get("execution_count")) is not int:  # True is no number here
+                content.pop("execution_count", None)
+            if "data" in content:
+                content |= {"data": _shown(content["data"]), "metadata": {}}
+            if msg["msg_type"] in _OUTPUTS:
+                self.left -= 500 + len(text)
+                if self.left < 0:
+                    return None
+            return super().process_message(msg | {"content": content}, cell, cell_index)
+        except CellExecutionComplete:
+            raise
+        except Exception:  # not what its kind of message must hold
+            return None
+
+
+class _NoHeartbeat(HBChannel):
+    """Whether the process lives, its provider knows; a thread that asks it may wait for ever."""
+
+    def run(self) -> None:
+        pass
+
+
+_OUTPUTS = ("stream", "display_data", "execute_result", "error")
+_MESSAGES = ("status", "execute_input", "clear_output", *_OUTPUTS)
+_PICTURES = ("image/png", "image/jpeg")
+_BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
+
+
+def _shown(data: dict) -> dict:
+    """Return the kinds of an output that hold no markup."""
+    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, *_PICTURES) if kind in data}
+    return {
+        kind: text
+        for kind, text in shown.items()
+        if isinstance(text, str) and (kind not in _PICTURES or _BASE64.fullmatch(text))
+    }
 
 
 @contextmanager
 def _kernel(
-    notebook: NotebookNode, folder: Path | None, notes: Path | None, cell_seconds: int
+    notebook: NotebookNode,
+    folder: Path | None,
+    notes: Path | None,
+    cell_seconds: int,
+    provision: Callable | None,
 ) -> Iterator[NotebookClient]:
-    client = NotebookClient(
+    manager = AsyncKernelManager(kernel_name="python3")
+    context = zmq.asyncio.Context()  # else the client makes one of its own, without bounds
+    context.setsockopt(zmq.MAXMSGSIZE, _ANSWER_BYTES)
+    context.setsockopt(zmq.RCVHWM, 50)
+    context.setsockopt(zmq.SNDTIMEO, 10_000)  # for when nobody listens any more
+    manager.client = partial(manager.client, context=context, hb_channel_class=_NoHeartbeat)
+    if provision:
+        manager.provisioner = provision(manager)
+    client = _Client(
         notebook,
         timeout=cell_seconds,
         interrupt_on_timeout=True,
@@ -130,10 +224,16 @@ def _kernel(
             "traceback": [],
         },
         allow_errors=True,
-        kernel_name="python3",
-        kernel_manager_class=AsyncKernelManager,
+        coalesce_streams=True,
+        km=manager,
+        shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder or Path.cwd())}},
     )
+    client.kernel_name = manager.kernel_name
+    if provision:
+        with client.setup_kernel(cleanup_kc=True):
+            yield client
+        return
     with learners_library() as library:
         paths = [str(library), os.environ.get("PYTHONPATH", "")]
         environment = {
@@ -145,35 +245,49 @@ def _kernel(
         if notes:
             environment |= {"COURSE_NOTES": str(notes), "COURSE_REPORT": str(notes)}
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # not our terminal
-        with client.setup_kernel(env=environment, **silent):
+        with client.setup_kernel(env=environment, cleanup_kc=True, **silent):
             yield client
 
 
-def _channel(client: NotebookClient, deadline: float, ended: str) -> Channel:
+def _channel(client: _Client, ended: str, deadline: float, too_long: str) -> Channel:
     def channel(question: bytes) -> bytes:
+        nonlocal ended
         if ended or time.monotonic() > deadline:
-            raise NoAnswer(ended or _TOO_LONG)
+            raise NoAnswer(ended or too_long)
         try:
             outputs = _quietly(client, _ANSWER.format(base64.b64encode(question).decode()))
-        except _GONE:
-            raise NoAnswer("the notebook's Python process ended during the check") from None
-        for output in outputs:
-            if output.output_type == "display_data" and _REPLY in output.data:
-                return base64.b64decode(output.data[_REPLY])
+            for output in outputs:
+                if output.output_type == "display_data" and _REPLY in output.data:
+                    return base64.b64decode(output.data[_REPLY])
+        except Exception as error:  # whatever a kernel that means no good can send
+            ended = f"{_why(client, error)} during the check"
+            raise NoAnswer(ended) from None
         errors = [f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error"]
         raise NoAnswer(" ".join(errors) or "nothing came back from the notebook")
 
     return channel
 
 
+def _why(client: _Client, error: Exception) -> str:
+    if client.room < 0:
+        return f"the notebook was stopped for more than {OUTPUT // 2**20} MB of output"
+    if isinstance(error, DeadKernelError):
+        return "the notebook's Python process ended"
+    return f"the notebook's Python process sent what cannot be read ({type(error).__name__})"
+
+
 def _quietly(client: NotebookClient, code: str) -> list[NotebookNode]:
     """Run code in the kernel that leaves no trace in the notebook; return its outputs."""
     scratch = nbformat.v4.new_code_cell(code)
+    client.left = OUTPUT
     client.nb.cells.append(scratch)  # nbclient wants the cell to be in the notebook
+    room, client.room = client.room, _ANSWER_BYTES
     try:
         client.execute_cell(scratch, len(client.nb.cells) - 1, store_history=False)
     finally:
         client.nb.cells.pop()
+        if client.room >= 0:  # else it has been killed for it
+            client.room = room
     return scratch.outputs
 
 

@@ -34,13 +34,18 @@ def show(figure: Figure | Axes, caption: str, alt: str) -> None:
     if get_ipython() is None:
         print(alt)
     else:
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=110, bbox_inches="tight", facecolor="white")
-        html = (
-            f'<figure><img src="data:image/png;base64,{b64encode(picture.getvalue()).decode()}" '
-            f'alt="{escape(alt)}" style="max-width:100%;height:auto">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
-        display({"text/html": html, "text/plain": alt}, raw=True)
+        display({"text/html": as_html(figure, caption, alt), "text/plain": alt}, raw=True)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(figure)  # or a notebook would draw it a second time
+
+
+def as_html(figure: Figure | Axes, caption: str, alt: str) -> str:
+    """Return a figure with its caption as HTML that holds the picture in itself."""
+    picture = io.BytesIO()
+    figure = getattr(figure, "figure", figure)
+    figure.savefig(picture, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    return (
+        f'<figure><img src="data:image/png;base64,{b64encode(picture.getvalue()).decode()}" '
+        f'alt="{escape(alt)}" style="max-width:100%;height:auto">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from course_lib.checks import run, wire
-from course_lib.checks.apart import learners_library, process_apart
+from course_lib.checks.apart import learners_library
 from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.verdict import Verdict
 from tests.answers import FILES, answers, expected
+from tests.apart import process_apart
 
 SEEDS = {"visible": range(5), "hidden": range(2)}
 CHECKED = [row.id for row in EXERCISES.values() if row.solution]

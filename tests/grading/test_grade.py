@@ -13,7 +13,7 @@ from course_lib.checks.exercises import EXERCISES
 from course_lib.errors import CourseError
 from course_lib.evidence.notes import load
 from course_lib.grading.collect import collect
-from course_lib.grading.grade import api, build, grade, grades_csv, write_grades
+from course_lib.grading.grade import all_rows, api, build, grade, grades_csv, write_grades
 from course_lib.grading.seeds import NAME, secret, seed
 from course_lib.notebooks.rebuild import read_notebook
 from tests.mini import MODULE, RIGHT, SHARE, answered, cell_of, save, write_course
@@ -85,6 +85,38 @@ def test_a_broken_notebook_stops_nobody_and_says_why(course):
     assert len(rows) == 6
     assert rows["broken"]["status"].startswith("not gradable: ")
     assert "is not a Jupyter notebook" in rows["broken"]["status"]
+    assert (rows["broken"]["score"], rows["broken"]["max_score"]) == (None, None)
+
+
+def test_what_is_not_gradable_has_no_score_and_is_not_forgotten(course, tmp_path):
+    root, _, rows = course
+    write_grades(root, list(rows.values()))
+    table = write_grades(root, [], tmp_path / "later.csv").read_text(encoding="utf-8")
+    lines = {line["student"]: line for line in csv.DictReader(io.StringIO(table))}
+    assert set(lines) == set(rows)
+    for student, line in lines.items():
+        assert line["status"] == rows[student]["status"]
+        assert (line["score"] == "") == (student == "broken")
+        assert (line["max_score"] == "") == (student == "broken")
+        assert line["status"].partition(":")[0] in ("graded", "graded with notes", "not gradable")
+
+    mended = answered(read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb"))
+    path = save(mended, tmp_path / f"broken_{MODULE}.ipynb")
+    (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    again = {row["student"]: row for row in all_rows(root, [])}
+    assert again["broken"] == row
+    assert row["status"] == "graded"
+
+
+def test_a_failed_regrade_keeps_the_marks_and_says_so(course, tmp_path):
+    root, _, _ = course
+    path = tmp_path / f"perfect_{MODULE}.ipynb"
+    path.write_text("{torn", encoding="utf-8")
+    (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    assert row["score"] is None
+    assert "of an earlier submission" in row["notes"][0]
+    with api(root).gradebook as gradebook:
+        assert gradebook.find_submission(MODULE, "perfect").score >= 1
 
 
 def test_the_table_and_the_feedback_pages_say_the_same(course, tmp_path):
@@ -148,7 +180,8 @@ def test_a_test_cell_that_never_ran_earns_nothing(course, tmp_path):
     notebook.cells.insert(0, nbformat.v4.new_code_cell("import os\nos._exit(0)"))
     path = save(notebook, tmp_path / f"skipper_{MODULE}.ipynb")
     (row,) = grade(root, collect([path], [MODULE]), progress=False)
-    assert (row["status"], row["exercises"]["n_correct"]) == ("graded", 0)
+    assert (row["status"], row["exercises"]["n_correct"]) == ("graded with notes", 0)
+    assert row["notes"] == ["The settings of `check-n_correct` were changed. They are back."]
 
 
 def test_a_submission_made_on_an_older_release_stays_gradable(course, tmp_path):
@@ -192,7 +225,7 @@ def test_a_release_may_gain_an_exercise_and_points_in_mid_term(tmp_path, monkeyp
 
     assert before["exercises"] == {"n_correct": 1, "why_frozen_features": 0}
     for row in rows:
-        assert row["status"] == "graded"
+        assert row["status"] == "graded with notes", "a cell they never had"
         assert row["exercises"] == {"n_correct": 2, "why_frozen_features": 0, "preprocess": 0}
 
     text.write_text(text.read_text("utf-8").replace(more, ""), encoding="utf-8")
@@ -234,7 +267,7 @@ def test_collect_says_what_it_cannot_place(tmp_path):
 
 def test_a_name_cannot_become_a_formula_in_a_spreadsheet():
     row = {"student": "=cmd()", "module": "", "status": "graded", "score": -1.0, "max_score": 0,
-           "needs_manual_grade": False, "exercises": {}}  # fmt: skip
+           "needs_manual_grade": False, "exercises": {}, "notes": []}  # fmt: skip
     (line,) = csv.DictReader(io.StringIO(grades_csv([row]).decode()))
     assert line["student"] == "'=cmd()"
     assert line["module"] == ""

@@ -1,6 +1,7 @@
 """Whatever happens to a learner's notebook, their answers and own cells survive, and only those."""
 
 import random
+import re
 from copy import deepcopy
 
 import nbformat
@@ -139,6 +140,39 @@ def test_what_was_put_right_is_said(release):
     assert "`why_frozen_features` was missing" in text
     assert "2 cells for `n_correct`" in text
     assert "edited; the original is back" in text
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (strip_metadata, r"^$"),
+        (delete_the_check, r"Missing from the course's own cells: `check-n_correct`\. Back"),
+        (shuffle, "Cells stood in another order"),
+        (double_the_answer, "There were 2 cells for `n_correct`"),
+        (change_points_and_flags, r"^The settings of `check-n_correct` were changed\. [^.]+\.$"),
+        (replace_the_check, r"^A cell of the course \(`check-n_correct`\) was edited; [^.]+\.$"),
+        (
+            lambda notebook: notebook.cells.append(notebook.cells[1]),
+            "More than once.*“import torch”",
+        ),
+    ],
+)
+def test_each_change_is_named_and_no_other(release, harm, said):
+    submission = answered(release, n_correct=RIGHT, why_frozen_features="They stay put.")
+    harm(submission)
+    _, notes = rebuild(release, submission)
+    kept = [note for note in notes if "had lost its label" not in note]
+    assert re.search(said, "\n".join(kept)), notes
+    assert len(kept) <= 1
+
+
+def test_a_note_never_quotes_what_the_learner_wrote(release):
+    submission = answered(release, n_correct=RIGHT)
+    for cell in submission.cells:
+        cell.source = "<script>alert(1)</script>" + cell.source
+    _, notes = rebuild(release, submission)
+    assert notes
+    assert "script" not in " ".join(notes)
 
 
 def test_own_cells_stay_where_they_were(release):

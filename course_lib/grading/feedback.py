@@ -1,0 +1,69 @@
+"""A learner's feedback page: nbgrader's own, with an overview of the exercises at its top."""
+
+from pathlib import Path
+
+import nbgrader
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader.preprocessors import GetGrades
+
+from course_lib.grading.outcomes import PUT_RIGHT, outcome, verdict_of
+from course_lib.notebooks.build import CHECK
+
+TEMPLATES = [
+    str(Path(__file__).with_name("templates")),
+    f"{nbgrader.__path__[0]}/server_extensions/formgrader/templates",
+]
+
+
+class Overview(GetGrades):
+    """Put the marks into the notebook, as nbgrader does, and collect what the page begins with."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        nb, resources = super().preprocess(nb, resources)
+        names = resources["nbgrader"]
+        place = (names["notebook"], names["assignment"], names["student"])
+        with self.gradebook as gradebook:
+            marks = gradebook.find_submission_notebook(*place).grades
+            waiting = {m.name for m in marks if m.needs_manual_grade and m.manual_score is None}
+        found = outcome(nb)
+        about = [cell.metadata.nbgrader for cell in nb.cells if "nbgrader" in cell.metadata]
+        comments = {cell.grade_id: cell.get("comment") for cell in about}
+        rows = []
+        for cell in about:
+            if not cell.grade:
+                continue
+            exercise, waits = cell.grade_id.removeprefix(CHECK), cell.grade_id in waiting
+            verdict = found.verdicts.get(exercise)
+            blank = comments.get(exercise) == "No response."
+            row = {
+                "exercise": exercise,
+                "cell": cell.grade_id,
+                "points": f"{'?' if waits else format(cell.score, 'g')} of {cell.points:g}",
+                "outcome": _in_words(verdict, waits, blank),
+                "found": _first_lines(verdict) if verdict else "",
+                "comment": bool(comments.get(exercise)) and not blank,
+            }
+            rows.append(row)
+        resources["course"] = {"exercises": rows, "notes": found.notes, "waits": bool(waiting)}
+        nb.cells = [cell for cell in nb.cells if cell.get("id") != PUT_RIGHT]  # said at the top
+        for cell in nb.cells:
+            if verdict_of(cell):  # the error beside it is for nbgrader, which takes points from it
+                cell.outputs = cell.outputs[:1]
+        return nb, resources
+
+
+def _in_words(verdict: dict | None, waits: bool, blank: bool) -> str:
+    if verdict is None:
+        return "not attempted" if blank else "not read yet" if waits else "read by a person"
+    return "your code raised" if verdict["outcome"] == "raised" else verdict["outcome"]
+
+
+def _first_lines(verdict: dict) -> str:
+    seen = verdict["seen"][:200]
+    if verdict["outcome"] == "raised":
+        return seen
+    cause = f"Seen: {seen}." if verdict["key"] == "no answer" else verdict["misconception"]
+    return f"{verdict['holds']} {cause}".strip() if verdict["key"] else ""

@@ -1,0 +1,143 @@
+"""A class graded several at a time: what is interrupted resumes, what has not changed stays."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+from course_lib.grading import judged, pool
+from course_lib.grading.collect import collect
+from course_lib.grading.grade import build, grade
+from course_lib.grading.judged import FOLDER, UNSAFE, Limits
+from course_lib.notebooks.rebuild import read_notebook
+from tests.mini import MODULE, RIGHT, SHARE, answered, save, write_course
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    root = write_course(tmp_path / "course")
+    build(root, MODULE)
+    return root
+
+
+def hand_in(root, student, answer, cell=""):
+    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    notebook = answered(release, n_correct=answer)
+    notebook.cells.append(nbformat.v4.new_code_cell(cell))
+    return save(notebook, root.parent / "inbox" / f"{student}_{MODULE}.ipynb")
+
+
+def grade_inbox(root, **options):
+    rows = grade(root, collect([root.parent / "inbox"], [MODULE]), progress=False, **options)
+    return {row["student"]: row["exercises"].get("n_correct") for row in rows}
+
+
+def times(root):
+    return {
+        path.parent.parent.name: path.stat().st_mtime_ns
+        for path in root.glob(f"feedback/*/{MODULE}/*.html")
+    }
+
+
+def test_a_second_run_grades_only_what_changed(root, monkeypatch):
+    for student, answer in {"ann": RIGHT, "bo": SHARE, "cy": RIGHT}.items():
+        hand_in(root, student, answer)
+    assert grade_inbox(root, jobs=2) == {"ann": 1, "bo": 0, "cy": 1}
+    before = times(root)
+    hand_in(root, "bo", RIGHT)
+    forked = []
+    take = pool._Worker.take
+    monkeypatch.setattr(
+        pool._Worker, "take", lambda self, one, s: (forked.append(one.student), take(self, one, s))
+    )
+    assert grade_inbox(root, jobs=2) == {"ann": 1, "bo": 1, "cy": 1}
+    assert forked == ["bo"]
+    after = times(root)
+    assert [name for name in after if after[name] != before[name]] == ["bo"]
+
+
+def test_ctrl_c_and_kill_lose_nothing_that_was_done(root):
+    for number in range(4):
+        slow = "import time; time.sleep(3)" if number else ""
+        hand_in(root, f"s{number}", RIGHT, slow)
+    command = [sys.executable, "-m", "course_lib.cli", "grade", "inbox", "--jobs", "1"]
+    command += ["--course", str(root)]
+    done = {}
+    for how in (signal.SIGINT, signal.SIGKILL):
+        process = subprocess.Popen(
+            command,
+            cwd=root.parent,
+            stdout=subprocess.DEVNULL,
+            stderr=(root.parent / "log").open("w"),
+        )
+        while not set(root.glob(f"{FOLDER}/{MODULE}/s*.json")) - set(done):
+            time.sleep(0.1)
+            assert process.poll() is None, (root.parent / "log").read_text()
+        time.sleep(0.5)  # in the middle of the next one
+        process.send_signal(how)
+        process.wait(30)
+        assert process.returncode != 0
+        kept = {path: path.stat().st_mtime_ns for path in root.glob(f"{FOLDER}/{MODULE}/s*.json")}
+        assert done.items() <= kept.items()
+        done = kept
+    assert 2 <= len(done) < 4
+    assert grade_inbox(root) == {f"s{number}": 1 for number in range(4)}
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+
+
+def test_a_killed_worker_takes_only_its_submission_with_it(root, monkeypatch):
+    for student in ("ann", "bo", "cy"):
+        hand_in(root, student, RIGHT)
+    real = pool.judged
+
+    def killed(root, module, student, notebook, **options):
+        if student == "bo":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(root, module, student, notebook, **options)
+
+    monkeypatch.setattr(pool, "judged", killed)
+    rows = grade(root, collect([root.parent / "inbox"], [MODULE]), jobs=1, progress=False)
+    assert [row["status"].split(":")[0] for row in rows] == ["graded", "not gradable", "graded"]
+
+
+def test_what_takes_too_long_is_stopped_and_the_others_are_graded(root, monkeypatch):
+    monkeypatch.setattr(judged, "time_limits", lambda *arguments: Limits(3, 8))
+    hand_in(root, "ann", RIGHT)
+    hand_in(root, "bo", RIGHT, "import signal\nsignal.signal(2, signal.SIG_IGN)\nwhile True: pass")
+    hand_in(root, "cy", "while True: pass")
+    assert grade_inbox(root, jobs=2) == {"ann": 1, "bo": 1, "cy": 0}
+
+
+def test_the_limits_follow_the_reference_run(root, monkeypatch):
+    monkeypatch.setattr(judged, "SLOWER", 1000)
+    first = judged.time_limits(root, MODULE, True)
+    judged.time_limits.cache_clear()
+    assert judged.time_limits(root, MODULE, True) == first, "it is measured once"
+    kept = json.loads((root / FOLDER / MODULE / ".reference.json").read_bytes())
+    assert first.notebook == max(120, round(1000 * kept["seconds"]))
+
+
+def test_a_damaged_cache_is_graded_again(root):
+    hand_in(root, "ann", RIGHT)
+    assert grade_inbox(root) == {"ann": 1}
+    (root / FOLDER / MODULE / "ann.json").write_bytes(b'{"key": "')
+    assert grade_inbox(root) == {"ann": 1}
+
+
+def test_without_a_sandbox_it_must_be_said_and_is_said_again(root, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    hand_in(root, "ann", RIGHT)
+    with pytest.raises(Exception, match="install bubblewrap"):
+        grade_inbox(root)
+    (row,) = grade(
+        root, collect([root.parent / "inbox"], [MODULE]), sandboxed=False, progress=False
+    )
+    assert (row["exercises"]["n_correct"], row["status"]) == (1, "graded with notes")
+    assert UNSAFE in row["notes"]
