@@ -33,10 +33,11 @@ from tests.mini import MODULE, RIGHT, ROOT, SHARE, answered, save, write_course
 pytestmark = pytest.mark.slow
 
 EXERCISES = {"n_correct": 1, "evaluate": 3, "freeze": 4}
-# What the bounds are does not matter here, that they hold does: low ones make an attack short.
+# What the bounds are does not matter here, that they hold does: low ones make an attack short,
+# but not so low that an honest neighbour on a busy machine meets them.
 SHORT = {
-    "grading.judged.time_limits": lambda *args: Limits(4, 20),
-    "grading.pool.time_limits": lambda *args: Limits(4, 20),
+    "grading.judged.time_limits": lambda *args: Limits(10, 60),
+    "grading.pool.time_limits": lambda *args: Limits(10, 60),
     "grading.sandbox.MEMORY": 2**30,
     "grading.sandbox.DISK": 64 * 2**20,
     "notebooks.run.OUTPUT": 16 * 2**20,
