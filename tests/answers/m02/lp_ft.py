@@ -347,7 +347,7 @@ def right_cleared_at_the_end_of_each_step(model, images, labels, probe_steps, ft
     model.head = nn.Linear(features.shape[1], int(labels.max()) + 1)
     model.eval()
     phases = [
-        (model.head, features, torch.optim.AdamW(model.head.parameters(), 0.05), probe_steps // 5),
+        (model.head, features, torch.optim.AdamW(model.head.parameters(), 0.05), probe_steps),
         (model, images, torch.optim.RMSprop(model.parameters(), ft_lr), ft_steps),
     ]
     for part, x, optimizer, steps in phases:
