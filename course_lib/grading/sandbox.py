@@ -140,6 +140,7 @@ def command(library: Path, runs: Path, listener: int, hidden: Sequence[Path]) ->
         "LANG": "C.UTF-8",
         "USER": "learner",
         "HOME": "/sandbox/home",
+        "TMPDIR": "/sandbox/home",  # an environment below /tmp leaves no room for another /tmp
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "OMP_NUM_THREADS": "1",
     }
