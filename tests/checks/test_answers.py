@@ -124,7 +124,11 @@ def n_correct(logits, labels):
 
 
 def test_judges_cannot_be_imported_on_the_learners_side() -> None:
-    question = {"logits": torch.zeros(1, 2), "labels": torch.zeros(1, dtype=torch.int64)}
+    question = {
+        "logits": torch.zeros(1, 2),
+        "labels": torch.zeros(1, dtype=torch.int64),
+        "transposed": False,
+    }
     with learners_library() as library, process_apart(_IMPORTS_JUDGES, library) as channel:
         answer = channel(wire.encode({"exercise": "n_correct", "inputs": question}))
         assert wire.decode(answer)["returned"] == ["checks.answer"]
