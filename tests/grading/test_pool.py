@@ -76,6 +76,8 @@ def test_ctrl_c_and_kill_lose_nothing_that_was_done(root):
             cwd=root.parent,
             stdout=subprocess.DEVNULL,
             stderr=(root.parent / "log").open("w"),
+            # a shell's background job, and so whatever it starts, ignores Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while not set(root.glob(f"{FOLDER}/{MODULE}/s*.json")) - set(done):
             time.sleep(0.1)

@@ -177,7 +177,9 @@ def test_output_is_bounded(root, monkeypatch):
     monkeypatch.setattr(running, "OUTPUT", 2**20)
     monkeypatch.setattr(running._Client, "room", 2**20)
     start = time.monotonic()
-    text, *_ = printed(root, "while True: print('x' * 10**5)", "print('after')", cell_seconds=100)
+    # with a pause: what is printed in a fifth of a second is one message, too long for the channel
+    endless = "import time\nwhile True:\n    print('x' * 10**5)\n    time.sleep(0.01)"
+    text, *_ = printed(root, endless, "print('after')", cell_seconds=100)
     assert "of output" in text
     assert time.monotonic() - start < 90, "it was not waited for until the time was over"
 
