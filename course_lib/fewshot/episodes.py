@@ -151,9 +151,9 @@ def _members(labels: Tensor, at_least: int) -> tuple[Tensor, Tensor]:
     """Return the indices of each large enough class (C, largest), padded, and the sizes (C,)."""
     labels = torch.as_tensor(labels)
     order = labels.argsort()
-    _, counts = labels[order].unique_consecutive(return_counts=True)
-    groups = [group for group in order.split(counts.tolist()) if len(group) >= at_least]
-    sizes = torch.tensor([len(group) for group in groups], dtype=torch.int64)
-    if not groups:
-        return torch.empty(0, 0, dtype=torch.int64), sizes
-    return torch.nn.utils.rnn.pad_sequence(groups, batch_first=True), sizes
+    _, sizes = labels[order].unique_consecutive(return_counts=True)
+    place = torch.arange(len(order)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    members = torch.zeros(len(sizes), max(sizes.tolist(), default=0), dtype=torch.int64)
+    members[torch.arange(len(sizes)).repeat_interleave(sizes), place] = order
+    large = sizes >= at_least
+    return members[large], sizes[large]
