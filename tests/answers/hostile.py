@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from tests.mutants import reference
+from tests.mutants import defined
 
 # Exercises that make layers draw their first weights from the global generator, as PyTorch does.
 MAY_DRAW = {"lp_ft", "LoRALinear", "merge", "apply_lora"}
@@ -19,10 +19,7 @@ NOTHING_TO_CHANGE = {"write_prediction"}
 
 def hostile(exercise: str) -> dict[str, tuple[Callable, str | None]]:
     """Return answers by name, each with the key it must be rejected by; None: by any."""
-    imports, source = reference(exercise)
-    namespace: dict = {"__name__": "__main__"}
-    exec(compile(f"{imports}\n{source}", f"{exercise}.py", "exec"), namespace)
-    right = namespace[exercise]
+    right = defined(exercise)[exercise]
     made = {
         "equals_everything": (lambda *args, **kwargs: _Equal(), None),
         "first_result_for_ever": (_first_result(right), None),

@@ -89,14 +89,21 @@ def mutants(exercise: str) -> dict[str, str]:
     return found
 
 
+def defined(exercise: str, source: str | None = None) -> dict:
+    """Return the namespace in which an answer's source, or the reference, has run."""
+    imports, solution = reference(exercise)
+    namespace: dict = {"__name__": "__main__"}
+    code = f"{imports}\n{solution if source is None else source}"
+    exec(compile(code, f"{exercise}.py", "exec"), namespace)
+    return namespace
+
+
 def verdict(exercise: str, source: str, seed: int, hard: bool) -> tuple[str, str]:
     """Judge the source of an answer; a mutant that cannot be defined or never ends has raised."""
-    imports, _ = reference(exercise)
-    namespace = {"__name__": "__main__"}
     try:
         with _limited(), warnings.catch_warnings(action="ignore"):
-            exec(compile(f"{imports}\n{source}", f"{exercise}.py", "exec"), namespace)
-            found = run.judge(exercise, run.in_process(namespace), seed=seed, hard=hard)
+            channel = run.in_process(defined(exercise, source))
+            found = run.judge(exercise, channel, seed=seed, hard=hard)
     except (Exception, SystemExit, _TooLong) as error:
         return "raised", type(error).__name__
     return found.outcome, found.key

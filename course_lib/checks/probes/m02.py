@@ -164,11 +164,14 @@ def unfreeze(function: Callable, inputs: dict) -> dict:
 
 
 def lp_ft(function: Callable, inputs: dict) -> dict:
-    """Call it several times from the same start, with the same random numbers, and show all ends.
+    """Call it once from the given start, with the given random numbers.
 
-    So what the first phase finds is the same each time, and the ends can be compared. After each
-    step of an optimiser the gradients become NaN: who clears them before the next never sees it.
+    After each step of an optimiser the gradients become NaN: who clears them before the next never
+    sees it.
     """
+    model = build(inputs["model"]).train(inputs["training"])
+    torch.default_generator.manual_seed(inputs["seed"])
+    arrived = modes_of(model)
 
     def poison(optimizer: torch.optim.Optimizer, *_: object) -> None:
         for group in optimizer.param_groups:
@@ -178,33 +181,18 @@ def lp_ft(function: Callable, inputs: dict) -> dict:
 
     hook = register_optimizer_step_post_hook(poison) if inputs["poison"] else None
     try:
-        return _phases(function, inputs)
+        result, record = watched(
+            "lp_ft", function, model, inputs["images"], inputs["labels"], inputs["probe_steps"],
+            inputs["steps"], inputs["rate"],
+        )  # fmt: skip
     finally:
         if hook:
             hook.remove()
-
-
-def _phases(function: Callable, inputs: dict) -> dict:
-    runs, record = [], {}
-    for steps, rate, training in inputs["runs"]:
-        model = build(inputs["model"]).train(training)
-        torch.default_generator.manual_seed(inputs["seed"])
-        arrived = modes_of(model)
-        result, record = watched(
-            "lp_ft",
-            lambda model=model, steps=steps, rate=rate: function(
-                model, inputs["images"], inputs["labels"], inputs["probe_steps"], steps, rate
-            ),
-        )
-        if record["raised"] is not None:
-            break
-        is_model = isinstance(result, nn.Module)
-        left = modes_of(result) if is_model else {}
-        runs.append(
-            {
-                "returned": "a model" if is_model else plain(result),
-                "state": state_of(result) if is_model else {},
-                "modes": all(left.get(name, mode) == mode for name, mode in arrived.items()),
-            }
-        )
-    return {**record, "runs": runs}
+    is_model = isinstance(result, nn.Module)
+    left = modes_of(result) if is_model else {}
+    return {
+        **record,
+        "returned": "a model" if is_model else plain(result),
+        "state": state_of(result) if is_model else {},
+        "kept_mode": all(left.get(name, mode) == mode for name, mode in arrived.items()),
+    }

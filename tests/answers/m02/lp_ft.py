@@ -20,12 +20,12 @@ def _features(model, images):
     return features
 
 
-def _probe(model, images, labels, steps, lr=0.05, features=None, clear=True):
-    """Fit a new head with Adam on features computed once."""
+def _probe(model, images, labels, steps, lr=0.1, features=None, clear=True):
+    """Fit a new head with Adam on features computed once; a third of the steps is enough."""
     features = _features(model, images) if features is None else features
     model.head = nn.Linear(features.shape[1], int(labels.max()) + 1).train(model.training)
     optimizer = torch.optim.Adam(model.head.parameters(), lr=lr)
-    for _ in range(steps):
+    for _ in range(steps // 3):
         loss = F.cross_entropy(model.head(features), labels)
         if clear:
             optimizer.zero_grad()
@@ -76,7 +76,7 @@ def wrong_no_probe(model, images, labels, probe_steps, ft_steps, ft_lr):
 
 def wrong_few_steps(model, images, labels, probe_steps, ft_steps, ft_lr):
     """Named `probe`."""
-    _probe(model, images, labels, 2, lr=1e-3)
+    _probe(model, images, labels, 6, lr=1e-3)
     return _tune(model, images, labels, ft_steps, ft_lr)
 
 
@@ -328,8 +328,8 @@ def right_backbone_in_the_loop(model, images, labels, probe_steps, ft_steps, ft_
     model.eval()
     model.backbone.requires_grad_(False)
     model.head = nn.Linear(model.head.in_features, int(labels.max()) + 1)
-    optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)
-    for _ in range(probe_steps // 2):
+    optimizer = torch.optim.Adam(model.head.parameters(), lr=0.05)
+    for _ in range(probe_steps // 5):
         for batch in torch.randperm(len(images)).split(40):
             optimizer.zero_grad()
             F.cross_entropy(model(images[batch]), labels[batch]).backward()
@@ -347,12 +347,12 @@ def right_cleared_at_the_end_of_each_step(model, images, labels, probe_steps, ft
     model.head = nn.Linear(features.shape[1], int(labels.max()) + 1)
     model.eval()
     phases = [
-        (model.head, features, torch.optim.AdamW(model.head.parameters(), 0.05), probe_steps),
+        (model.head, features, torch.optim.AdamW(model.head.parameters(), 0.1), probe_steps // 4),
         (model, images, torch.optim.RMSprop(model.parameters(), ft_lr), ft_steps),
     ]
     for part, x, optimizer, steps in phases:
         for _ in range(steps):
-            for batch in torch.arange(len(x)).split(20):
+            for batch in torch.arange(len(x)).split(40):
                 loss = F.cross_entropy(part(x[batch]), labels[batch]) * len(batch) / len(x)
                 loss.backward()
             optimizer.step()
