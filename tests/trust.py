@@ -187,8 +187,8 @@ def table(found: dict) -> str:
         "seeds by the visible check, and with every fifth of them by the hidden tests.",
         "*Rejected by name*: every seed, with the message of its own misconception. *The same*: no",
         "input within the contract tells the mutant from the reference; the proofs are in",
-        "[same.py](mutants/same.py). Milliseconds are medians on the reference, visible and hidden,",
-        "and say nothing about your machine.",
+        "[same.py](mutants/same.py). Milliseconds are medians on the reference, visible and",
+        "hidden, and say nothing about your machine.",
         "",
         "| exercise | seeds | wrong answers, rejected by name | hostile, rejected | escapes "
         "| right answers, accepted | false alarms | mutants | caught | the same | survived | ms |",
