@@ -3,10 +3,11 @@
     pip install pytorch-adapt tllib     # in an environment of their own; what is absent is left out
     python benchmarks/adaptation.py
 
-All in one run on one thread, in turns: read the ratios. The peers compute what they
-compute: tllib's CORAL adds the gap of the means, its MK-MMD is another estimate.
+All in one run on one thread, in turns of random order: read the ratios. The peers compute what
+they compute: tllib's CORAL adds the gap of the means, its MK-MMD is another estimate.
 """
 
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from course_lib.data import digits
 from course_lib.models.convnet import Classifier
 from course_lib.models.weights import load_backbone
 
-ROUNDS = 15
+ROUNDS = 30
 Term = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -53,14 +54,17 @@ def main() -> None:
 
 
 def row(name: str, size: str, runs: list[Callable[[], object] | None]) -> str:
-    """Measure what is there, in turns, and return a line of the table."""
+    """Measure what is there, in turns, and return a line of the table.
+
+    In random order, so that nobody always follows the one that empties the caches.
+    """
     taken: list[list[float]] = [[] for _ in runs]
     for turn in range(ROUNDS + 1):
-        for run, times in zip(runs, taken, strict=True):
-            if run is not None:
+        for i in random.sample(range(len(runs)), len(runs)):
+            if runs[i] is not None:
                 start = time.perf_counter()
-                run()
-                times += [time.perf_counter() - start] * (turn > 0)
+                runs[i]()
+                taken[i] += [time.perf_counter() - start] * (turn > 0)
     ours, *others = (statistics.median(times) if times else None for times in taken)
     cells = [f"{1000 * t:.2f} ({t / ours:.1f} times)" if t else "absent" for t in others]
     return f"| {name} | {size} | {1000 * ours:.2f} | " + " | ".join(cells) + " |"

@@ -7,6 +7,7 @@ All in one run on one thread, in turns, so that the ratio holds where the second
 1.5.0 calls ``Sampler.__init__(data_source=None)``, which newer PyTorch refuses: mended below.
 """
 
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -22,11 +23,11 @@ from course_lib.models.convnet import Classifier
 from course_lib.models.weights import load_backbone
 from course_lib.transfer.features import extract_features
 
-N_EPISODES, ROUNDS = 400, 5
+N_EPISODES, ROUNDS = 400, 9
 
 
 def main() -> None:
-    """Print one line a setting, as a Markdown table (medians of five rounds)."""
+    """Print one line a setting, as a Markdown table (medians of nine rounds)."""
     torch.set_num_threads(1)
     data = glyphs.load("held_out")
     large = [k for k in data.labels.unique() if (data.labels == k).sum() >= 6]
@@ -78,14 +79,17 @@ def main() -> None:
 def measure(
     functions: list[Callable[[], Tensor]], rounds: int = ROUNDS
 ) -> list[tuple[float, float]]:
-    """Return (median seconds, mean accuracy) of functions that take turns, after a first call."""
+    """Return (median seconds, mean accuracy) of functions that take turns, after a first call.
+
+    In random order, so that none always finds the caches as another left them.
+    """
     taken: list[list[float]] = [[] for _ in functions]
     means = [function().mean().item() for function in functions]
     for _ in range(rounds):
-        for function, times in zip(functions, taken, strict=True):
+        for i in random.sample(range(len(functions)), len(functions)):
             start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
+            functions[i]()
+            taken[i].append(time.perf_counter() - start)
     return [(statistics.median(t), mean) for t, mean in zip(taken, means, strict=True)]
 
 

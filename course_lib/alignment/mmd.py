@@ -80,6 +80,6 @@ def median_bandwidths(source: Tensor, target: Tensor) -> Tensor:
     Each twice as wide in ``sigma²`` as the one before, the middle one the median; detached, so
     that no gradient comes from the choice.
     """
-    distances = torch.pdist(torch.cat([source, target]).detach()).square()
+    distances = squared_distances(torch.cat([source, target]).detach()).triu(1)
     median = distances[distances > 0].median()
     return (median * 2.0 ** torch.arange(-2, 3, device=median.device)).sqrt()

@@ -47,4 +47,4 @@ def prototype_logits(support: Tensor, support_labels: Tensor, query: Tensor) -> 
     centre = prototypes.mean(-2, keepdim=True)
     query, prototypes = query - centre, prototypes - centre
     squares = vecdot(query, query)[..., :, None] + vecdot(prototypes, prototypes)[..., None, :]
-    return (2 * query @ prototypes.mT - squares).clamp(max=0)
+    return (query @ (2 * prototypes).mT - squares).clamp(max=0)
