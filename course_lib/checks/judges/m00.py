@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from scipy import stats
+from scipy.special import stdtrit
 
 from course_lib.checks.judges.reading import (
     completed,
@@ -499,10 +499,11 @@ def _paired_runs(
 def _half_widths(a: torch.Tensor, b: torch.Tensor) -> dict[str, list[float]]:
     """The t interval's half width, and what the classic slips give, by message key."""
     d, n = a - b, len(a)
-    t, sd = stats.t.ppf(0.975, n - 1), d.std().item()
-    welch = stats.ttest_ind(a.numpy(), b.numpy(), equal_var=False).df
-    quantiles = [t, stats.t.ppf(0.975, 2 * n - 2), stats.t.ppf(0.975, welch), 1.96, 2]
-    apart = ((a.var() + b.var()) / n).sqrt().item()
+    t, sd = float(stdtrit(n - 1, 0.975)), d.std().item()
+    var_a, var_b = a.var().item(), b.var().item()
+    welch = (n - 1) * (var_a + var_b) ** 2 / (var_a**2 + var_b**2)
+    quantiles = [t, float(stdtrit(2 * n - 2, 0.975)), float(stdtrit(welch, 0.975)), 1.96, 2]
+    apart = math.sqrt((var_a + var_b) / n)
     sorted_apart = (a.sort().values - b.sort().values).std().item() / math.sqrt(n)
     percentiles = torch.quantile(d, torch.tensor([0.025, 0.975], dtype=d.dtype))
     halves = {
@@ -510,7 +511,7 @@ def _half_widths(a: torch.Tensor, b: torch.Tensor) -> dict[str, list[float]]:
         "spread": [q * sd for q in (1, 1.96, 2, t)],
         "no_root": [q * sd / n for q in (1, 1.96, 2, t)],
         "one_se": [sd / math.sqrt(n)],
-        "level": [stats.t.ppf(p, n - 1) * sd / math.sqrt(n) for p in (0.95, 0.995)],
+        "level": [float(stdtrit(n - 1, p)) * sd / math.sqrt(n) for p in (0.95, 0.995)],
     }
     # With n instead of n - 1 under the variance they are still the same slips.
     halves = {key: row + [math.sqrt((n - 1) / n) * h for h in row] for key, row in halves.items()}

@@ -315,7 +315,7 @@ class _Study:
             raise NotYet(key, expected=expected, seen=seen)
 
     def _require_test(self, fit: dict) -> None:
-        seen = [image for forward in fit["seen"] for image in forward["images"]]
+        seen = [image for forward in fit["seen"] for image in forward["images"].tolist()]
         tested = [image for image in seen if image >= _FIRST_TEST]
         expected = f"each model shown the {self.n_test} test images once"
         if not tested:
@@ -327,7 +327,9 @@ class _Study:
         if len(tested) < self.n_test:
             raise NotYet("part_of_test", expected=expected, seen=f"{len(tested)} of them")
         in_train = [
-            f["training"] for f in fit["seen"] if max(f["images"], default=0) >= _FIRST_TEST
+            f["training"]
+            for f in fit["seen"]
+            if max(f["images"].tolist(), default=0) >= _FIRST_TEST
         ]
         if any(in_train):
             raise NotYet("train_mode", expected="the model in eval mode", seen="in train mode")
