@@ -79,9 +79,11 @@ def _logits_and_labels(
         other = torch.randint(n_classes, (n,), generator=rng)
         labels = torch.where(torch.rand(n, generator=rng) < 0.5, logits.argmax(dim=1), other)
         labels[[0, -1]] = logits[[0, -1]].argmax(dim=1)  # whoever leaves out an end is seen
-        values = list(_count_formulas(logits, labels).values())
+        truth, *others = _count_formulas(logits, labels).values()
         # In the first case every formula gives a number of its own, and none that fits the second.
-        if n < 45 or (len(set(values)) == len(values) and values[0] > 20):
+        # None is one away from the truth either: that is what leaving out an end gives.
+        alone = len({truth, *others}) == 1 + len(others) and min(abs(truth - v) for v in others) > 1
+        if n < 45 or (alone and truth > 20):
             return logits, labels
 
 
