@@ -2,7 +2,6 @@
 
 from torch import Tensor
 from torch.linalg import vecdot
-from torch.nn import functional as F
 
 
 def class_means(support: Tensor, support_labels: Tensor) -> Tensor:
@@ -19,8 +18,9 @@ def class_means(support: Tensor, support_labels: Tensor) -> Tensor:
     Tensor (..., W, D)
         Differentiable; in the dtype of the support.
     """
-    members = F.one_hot(support_labels).to(support)  # (S, W)
-    return (members / members.sum(0)).T @ support
+    shots = support_labels.bincount()
+    sums = support.new_zeros(*support.shape[:-2], len(shots), support.shape[-1])
+    return sums.index_add(-2, support_labels, support) / shots[:, None]
 
 
 def prototype_logits(support: Tensor, support_labels: Tensor, query: Tensor) -> Tensor:
