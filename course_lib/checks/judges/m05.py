@@ -674,6 +674,7 @@ def _compare_episode_intervals(seen: list[list[float]], cases: list[tuple[Tensor
             {
                 "mean": mean, "low": low, "high": high, "truth": m, "half": t * sd / math.sqrt(n),
                 "median": x.quantile(0.5).item(),
+                "width": [q * sd / math.sqrt(n) for q in (1.28, 1.645, 2.576)],  # another level
                 "spread": [q * sd for q in (1, 1.96, 2, t)] + [(ends[1] - ends[0]).item() / 2],
                 "no_root": [q * sd / n for q in (1, 1.96, 2, t)],
                 "one_se": [sd / math.sqrt(n)],
@@ -706,7 +707,7 @@ def _compare_episode_intervals(seen: list[list[float]], cases: list[tuple[Tensor
     right = near("mean", "truth")
     if not all(right):
         middle = [abs(r["low"] - r["truth"]) <= 0.3 * r["half"] for r in rows]
-        key = "order" if all(middle) else "median" if all(near("mean", "median")) else "mean"
+        key = "median" if all(near("mean", "median")) else "order" if all(middle) else "mean"
         require(right, key)
     if all(abs(r["low"] + r["high"]) <= 0.3 * r["half"] for r in rows):
         require([False], "offsets")
@@ -723,7 +724,7 @@ def _compare_episode_intervals(seen: list[list[float]], cases: list[tuple[Tensor
         one_sided = all(min(pair) < 0.1 < 0.8 < max(pair) for pair in ratios)
         if one_sided:
             require(fits, "one_sided")
-        for key in ("pooled", "spread", "no_root", "one_se", "variance"):
+        for key in ("width", "pooled", "spread", "no_root", "one_se", "variance"):
             for slip in zip(*(r[key] for r in rows), strict=True):
                 if all(
                     # so far that half of a t interval is taken for one standard error

@@ -131,9 +131,8 @@ def _label_maps(
         target = target.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :height, :width]
         if k > 2:  # the last but one is predicted in error only
             target = torch.where(target == k - 2, 0, target)
-        slip = torch.rand(n, height, width, generator=rng) < 0.35 * torch.rand(
-            n, 1, 1, generator=rng
-        )
+        share = 0.1 + 0.3 * torch.rand(n, 1, 1, generator=rng)  # no image without a mistake
+        slip = torch.rand(n, height, width, generator=rng) < share
         other = torch.randint(k, (n, height, width), generator=rng)
         pred = names[torch.where(slip, other, target)]
         target = names[target]
