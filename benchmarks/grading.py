@@ -171,7 +171,7 @@ def write_course(root: Path, text: str, module: str) -> Path:
 
 
 def steps(seconds: float) -> int:
-    """Return how many steps of the training take so much CPU time on this machine, in one thread."""
+    """Return how many steps of the training take so much CPU time here, in one thread."""
     code = f"{TRAINING.format(steps=50)}\nimport time\nstart = time.process_time()\n"
     code += f"{TRAINING.format(steps=500)}\nprint((time.process_time() - start) / 500)"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
