@@ -28,6 +28,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 
 # The feedback page: nbgrader's own, with an overview of the exercises at its top.
+c.GenerateFeedback.exporter_class = "course_lib.grading.feedback.Page"
 c.GenerateFeedback.preprocessors = [
     "course_lib.grading.feedback.Overview",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",

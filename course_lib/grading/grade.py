@@ -7,13 +7,12 @@ import logging
 import re
 import shutil
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
-from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
@@ -56,7 +55,7 @@ def grade(
     """Autograde submissions with nbgrader and write feedback pages; none can stop another.
 
     A pool of `jobs` processes (None: as many as there are cores) runs and judges them, unless that
-    was done before; then nbgrader writes the marks, one submission after the other.
+    was done before; meanwhile nbgrader writes the marks, one submission after the other.
 
     Returns
     -------
@@ -71,17 +70,14 @@ def grade(
         if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
     gradable = [one for one in submissions if not one.problem]
-    results = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
-    rows = []
-    bar = tqdm(submissions, desc="marking", unit="submission", disable=not progress)
-    for one in bar:
-        bar.set_postfix_str(f"{one.student} {one.module}"[:40])
-        result = results.get(one.path)
-        problem = one.problem or result.problem
-        if not problem and not _is_marked(root, nbgrader, one, result.key):
-            problem = _autograde(root, nbgrader, one)
-        rows.append(_row(root, nbgrader, one, problem))
-    return rows
+    rows = {one.path: _row(root, nbgrader, one, one.problem) for one in submissions if one.problem}
+    pool = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
+    with closing(pool):
+        for one, (key, problem) in pool:
+            if not problem and not _is_marked(root, nbgrader, one, key):
+                problem = _autograde(root, nbgrader, one)
+            rows[one.path] = _row(root, nbgrader, one, problem)
+    return [rows[one.path] for one in submissions]
 
 
 def grades_csv(rows: list[dict]) -> bytes:
@@ -161,6 +157,8 @@ def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
         result = nbgrader.autograde(one.module, one.student, force=True, create=True)
         if result["success"]:
             result = nbgrader.generate_feedback(one.module, one.student, force=True)
+    if not result["success"] and result["error"].splitlines()[-1] == "KeyboardInterrupt":
+        raise KeyboardInterrupt  # nbgrader takes it for an error like any other
     return "" if result["success"] else _reason(result)
 
 

@@ -11,7 +11,9 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +22,11 @@ import torch
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from course_lib.checks.exercises import EXERCISES
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups, sandbox
 from course_lib.grading.collect import Submission
-from course_lib.grading.judged import cached, judged, time_limits
+from course_lib.grading.judged import Slow, cached, judged, time_limits
 from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
 
@@ -49,8 +52,10 @@ def grade_all(
     jobs: int | None = None,
     sandboxed: bool = True,
     progress: bool = True,
-) -> dict[Path, Judged]:
-    """Fill the cache for all submissions, and return by path what became of each.
+) -> Iterator[tuple[Submission, Judged]]:
+    """Fill the cache for all submissions, and yield each with what became of it, as it is done.
+
+    Close the iterator to end what still runs.
 
     Parameters
     ----------
@@ -60,25 +65,31 @@ def grade_all(
         Show a bar with the time left.
     """
     torch.set_num_threads(1)  # a process that has computed in threads must not fork
-    results: dict[Path, Judged] = {}
-    todo = []
+    todo, keys = [], {}
+    bar = tqdm(total=len(submissions), desc="grading", unit="submission", disable=not progress)
     for one in submissions:
         try:
-            key, known = cached(root, *_rebuilt(root, one), sandboxed=sandboxed)
-            results[one.path] = Judged(key)
-            todo += [] if known else [one]
+            keys[one.path], known = cached(root, *_rebuilt(root, one), sandboxed=sandboxed)
         except Exception as error:
-            results[one.path] = Judged(problem=_sentence(error))
+            yield one, Judged(problem=_sentence(error))
+        else:
+            if not known:
+                todo.append(one)
+                continue
+            yield one, Judged(keys[one.path])
+        bar.update()
     if not todo:
-        return results
+        bar.close()
+        return
     modules = {one.module for one in todo}
     seconds = {module: _seconds(root, module, sandboxed) for module in modules}
     if sandboxed:
         sandbox.start([root])  # before there are workers: they share it
         if progress and not cgroups.available():
             print(NO_GROUP, file=sys.stderr)
+    for section in {row.section for row in EXERCISES.values() if row.module in modules}:
+        import_module(f"course_lib.checks.judges.{section}")  # once, before there are workers
     jobs = min(jobs or os.cpu_count() or 1, len(todo))
-    bar = tqdm(total=len(todo), desc="running", unit="submission", disable=not progress)
     waiting, workers = todo[::-1], []
     try:
         while waiting or any(worker.one for worker in workers):
@@ -90,11 +101,14 @@ def grade_all(
                     one = waiting.pop()
                     worker.take(one, seconds[one.module])
             for worker in _finished(workers):
+                one, problem = worker.one, worker.result()
+                if isinstance(problem, Slow):
+                    time_limits(root, one.module, sandboxed)
+                    seconds[one.module] = _seconds(root, one.module, sandboxed)
+                    waiting.append(one)
+                    continue
+                yield one, Judged(problem=problem) if problem else Judged(keys[one.path])
                 bar.update()
-                path = worker.one.path
-                if problem := worker.result():
-                    results[path] = Judged(problem=problem)
-        return results
     finally:
         bar.close()
         for worker in workers:
@@ -118,7 +132,7 @@ class _Worker:
         with suppress(OSError):  # it has died: `result` will say so
             self.connection.send(one)
 
-    def result(self) -> str:
+    def result(self) -> str | Slow:
         """Return why its submission cannot be graded: an empty text if it was graded."""
         self.one = None
         try:
@@ -155,8 +169,10 @@ def _work(connection: Connection, root: Path, sandboxed: bool) -> None:
         except EOFError:
             return
         try:
-            judged(root, *_rebuilt(root, one), sandboxed=sandboxed)
+            judged(root, *_rebuilt(root, one), sandboxed=sandboxed, measure=False)
             problem = ""
+        except Slow as slow:
+            problem = slow
         except Exception as error:
             problem = _sentence(error)
         connection.send(problem)
@@ -168,7 +184,7 @@ def _rebuilt(root: Path, one: Submission) -> tuple[str, str, NotebookNode]:
 
 
 def _seconds(root: Path, module: str, sandboxed: bool) -> float:
-    limits = time_limits(root, module, sandboxed)
+    limits = time_limits(root, module, sandboxed, False)
     return 2 * limits.notebook + 4 * limits.cell + 300
 
 

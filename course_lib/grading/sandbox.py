@@ -26,7 +26,6 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Instance
 
-from course_lib.data import glyphs
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups
 from course_lib.home import place
@@ -94,7 +93,10 @@ def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
     """
     if not shutil.which("bwrap"):
         raise CourseError(_MISSING)
+    # matplotlib is imported only at need
     if len(list(place("cache").glob("glyphs-*.npz"))) < 2:  # else each submission renders them
+        from course_lib.data import glyphs
+
         for split in ("train", "held_out"):
             glyphs.load(split)
     with ExitStack() as stack:

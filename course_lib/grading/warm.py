@@ -195,7 +195,8 @@ def _call(name: str, *arguments: object) -> None:
 
 def _warm_up() -> None:
     """Do what every notebook does first: import, look up the glyphs, one step of training."""
-    for name in ("ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib.pyplot", "torchvision"):
+    kernel = [f"ipykernel.{name}" for name in ("kernelapp", "zmqshell", "debugger")]
+    for name in (*kernel, "matplotlib.pyplot", "torchvision"):
         importlib.import_module(name)
     import torch
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import HBChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
@@ -131,7 +132,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
         cell.outputs.append(_error("Check", verdict.headline()))
 
 
-_ANSWER = "from course_lib.checks import answer; answer.show_reply(globals(), {!r})"
+_ANSWER = "from course_lib.checks import answer; answer.show_reply(globals(), answer.question())"
 _SETTLE = "from course_lib.checks import notebook as n; n.settle({!r}, {!r}); del n"
 _REPLY = "application/x-course-answer"
 _ANSWER_BYTES = 2 * wire.MAX_BYTES  # it travels as base64
@@ -255,7 +256,7 @@ def _channel(client: _Client, ended: str, deadline: float, too_long: str) -> Cha
         if ended or time.monotonic() > deadline:
             raise NoAnswer(ended or too_long)
         try:
-            outputs = _quietly(client, _ANSWER.format(base64.b64encode(question).decode()))
+            outputs = _quietly(client, _ANSWER, question=base64.b64encode(question).decode())
             for output in outputs:
                 if output.output_type == "display_data" and _REPLY in output.data:
                     return base64.b64decode(output.data[_REPLY])
@@ -276,19 +277,40 @@ def _why(client: _Client, error: Exception) -> str:
     return f"the notebook's Python process sent what cannot be read ({type(error).__name__})"
 
 
-def _quietly(client: NotebookClient, code: str) -> list[NotebookNode]:
-    """Run code in the kernel that leaves no trace in the notebook; return its outputs."""
-    scratch = nbformat.v4.new_code_cell(code)
+def _quietly(client: NotebookClient, code: str, **beside: str) -> list[NotebookNode]:
+    """Run code in the kernel that leaves no trace in the notebook; return its outputs.
+
+    What is `beside` it travels as metadata of the request.
+    """
+    scratch = NotebookNode(cell_type="code", metadata={}, source=code, outputs=[])
     client.left = OUTPUT
     client.nb.cells.append(scratch)  # nbclient wants the cell to be in the notebook
     room, client.room = client.room, _ANSWER_BYTES
+    kernel = client.kc
+    kernel.execute = partial(_execute, kernel, beside)  # the client's own has no metadata
     try:
-        client.execute_cell(scratch, len(client.nb.cells) - 1, store_history=False)
+        client.execute_cell(scratch, len(client.nb.cells) - 1)
     finally:
+        del kernel.execute
         client.nb.cells.pop()
         if client.room >= 0:  # else it has been killed for it
             client.room = room
     return scratch.outputs
+
+
+def _execute(kernel: AsyncKernelClient, metadata: dict, code: str, **options: object) -> str:
+    """Send a request to execute code, silently: no echo, no count; return its id."""
+    content = {
+        "code": code,
+        "silent": True,
+        "store_history": False,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": False,
+    }
+    message = kernel.session.msg("execute_request", content, metadata=metadata)
+    kernel.shell_channel.send(message)
+    return message["header"]["msg_id"]
 
 
 def _error(name: str, text: str) -> NotebookNode:

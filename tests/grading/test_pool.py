@@ -120,10 +120,21 @@ def test_what_takes_too_long_is_stopped_and_the_others_are_graded(root, monkeypa
 def test_the_limits_follow_the_reference_run(root, monkeypatch):
     monkeypatch.setattr(judged, "SLOWER", 1000)
     first = judged.time_limits(root, MODULE, True)
-    judged.time_limits.cache_clear()
     assert judged.time_limits(root, MODULE, True) == first, "it is measured once"
     kept = json.loads((root / FOLDER / MODULE / ".reference.json").read_bytes())
     assert first.notebook == max(120, round(1000 * kept["seconds"]))
+
+
+def test_a_slow_module_is_measured_when_a_submission_needs_it(root, monkeypatch):
+    monkeypatch.setattr(judged, "LEAST", Limits(3, 6))
+    monkeypatch.setattr(judged, "SLOWER", 100)
+    hand_in(root, "ann", RIGHT)
+    hand_in(root, "bo", RIGHT, "import time; time.sleep(4); print('to the end')")
+    assert not (root / FOLDER / MODULE / ".reference.json").exists()
+    assert grade_inbox(root, jobs=2) == {"ann": 1, "bo": 1}
+    assert (root / FOLDER / MODULE / ".reference.json").exists()
+    kept = json.loads((root / FOLDER / MODULE / "bo.json").read_bytes())
+    assert kept["cells"][-1]["outputs"][0]["text"] == "to the end\n"
 
 
 def test_a_damaged_cache_is_graded_again(root):
