@@ -19,6 +19,7 @@ from traitlets.config import PyFileConfigLoader
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
 from course_lib.grading.gradebook import admit_new_cells, knows
+from course_lib.grading.judged import UNGROUPED
 from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
 from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
@@ -184,7 +185,8 @@ def _row(root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str) -> di
     if not marks:
         return row | {"status": "not gradable: It has no marks yet. Run `course grade` on it."}
     notes = outcome_of(root, one.student, one.module).notes
-    return row | marks | {"status": "graded with notes" if notes else "graded", "notes": notes}
+    its_own = [note for note in notes if note != UNGROUPED]  # that one is the computer's
+    return row | marks | {"status": "graded with notes" if its_own else "graded", "notes": notes}
 
 
 def _marks(nbgrader: NbGraderAPI, one: Submission) -> dict:

@@ -15,15 +15,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import HBChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 from nbclient import NotebookClient
 from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import DeadKernelError
+from nbclient.util import run_sync
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -33,6 +36,7 @@ from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.run import Channel, NoAnswer, judge
 from course_lib.checks.verdict import Verdict
 from course_lib.notebooks.build import CHECK
+from course_lib.notebooks.rebuild import name_of
 
 CELL_SECONDS = 180  # three times what a cell of the course may take
 NOTEBOOK_SECONDS = 600
@@ -66,7 +70,8 @@ def run(
     ----------
     notebook
         Every code cell gets its outputs; a test cell gets its verdict instead, and an error output
-        beside it unless the verdict is *correct*.
+        beside it unless the verdict is *correct*. Why it ended early, should it, is put into its
+        metadata's ``course.ended``.
     seed_of
         The seed of each exercise's random inputs; None draws a fresh one.
     hard
@@ -116,9 +121,11 @@ def run(
                     client.left = CELL_OUTPUT
                     client.execute_cell(cell, index)
             except Exception as error:  # nothing that was judged before is lost
-                ended = f"{_why(client, error)} in cell {index + 1}"
+                ended = f"{_why(client, error)} in {name_of(cell)}"
                 if not exercise:
                     cell.outputs = [_error(type(error).__name__, ended)]
+    if ended:
+        notebook.metadata.setdefault("course", {})["ended"] = ended
     return verdicts
 
 
@@ -147,15 +154,26 @@ class _Client(NotebookClient):
     room = OUTPUT
     left = CELL_OUTPUT
 
+    async def async_execute_cell(self, cell: NotebookNode, *args: Any, **kwargs: Any) -> None:
+        others = asyncio.all_tasks()
+        try:
+            await super().async_execute_cell(cell, *args, **kwargs)
+        finally:
+            for task in asyncio.all_tasks() - others:  # it leaves some behind when it fails
+                task.cancel()
+        if not await self.kc.is_alive():
+            raise DeadKernelError
+        cell.outputs = _joined(cell.outputs)
+
+    execute_cell = run_sync(async_execute_cell)
+
     def process_message(
         self, msg: dict, cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:
         text = json.dumps(msg["content"], ensure_ascii=False)
         self.room -= 500 + len(text)
-        if self.room < 0:
-            self._killing = asyncio.ensure_future(self.km.provisioner.kill())
-            raise ValueError("too much output")
-        if msg["msg_type"] not in _MESSAGES:
+        self.kc.too_much |= self.room < 0
+        if self.kc.too_much or msg["msg_type"] not in _MESSAGES:
             return None
         try:
             content = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
@@ -175,11 +193,56 @@ class _Client(NotebookClient):
             return None
 
 
+class _Connection(AsyncKernelClient):
+    """To a kernel that counts as dead once it sent too much, which ends what is run in it.
+
+    What is too long for one message closes the connection, and is never seen.
+    """
+
+    too_much = False
+
+    def start_channels(self, *args: bool, **kwargs: bool) -> None:
+        super().start_channels(*args, **kwargs)
+        sockets = [self.iopub_channel.socket, self.shell_channel.socket]
+        self._closed = [s.get_monitor_socket(zmq.EVENT_DISCONNECTED) for s in sockets]
+
+    def stop_channels(self) -> None:
+        for socket in self._closed:
+            socket.close(0)
+        super().stop_channels()
+
+    async def is_alive(self) -> bool:
+        if not self.too_much and any([await socket.poll(0) for socket in self._closed]):
+            await asyncio.sleep(0.5)  # the end of the process closes it as well
+            self.too_much = await super().is_alive()
+        return not self.too_much and await super().is_alive()
+
+
 class _NoHeartbeat(HBChannel):
     """Whether the process lives, its provider knows; a thread that asks it may wait for ever."""
 
     def run(self) -> None:
         pass
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Make one text of each stream, and of a progress bar what it ended with.
+
+    As nbclient does, but not in the square of a line's length.
+    """
+    texts: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type == "stream":
+            texts.setdefault(output.name, []).append(output.text)
+    joined = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name not in texts:
+                continue
+            lines = "".join(texts.pop(output.name)).split("\n")
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+        joined.append(output)
+    return joined
 
 
 _OUTPUTS = ("stream", "display_data", "execute_result", "error")
@@ -206,7 +269,7 @@ def _kernel(
     cell_seconds: int,
     provision: Callable | None,
 ) -> Iterator[NotebookClient]:
-    manager = AsyncKernelManager(kernel_name="python3")
+    manager = AsyncKernelManager(kernel_name="python3", client_factory=_Connection)
     context = zmq.asyncio.Context()  # else the client makes one of its own, without bounds
     context.setsockopt(zmq.MAXMSGSIZE, _ANSWER_BYTES)
     context.setsockopt(zmq.RCVHWM, 50)
@@ -224,7 +287,6 @@ def _kernel(
             "traceback": [],
         },
         allow_errors=True,
-        coalesce_streams=True,
         km=manager,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder or Path.cwd())}},
@@ -269,7 +331,7 @@ def _channel(client: _Client, ended: str, deadline: float, too_long: str) -> Cha
 
 
 def _why(client: _Client, error: Exception) -> str:
-    if client.room < 0:
+    if client.kc.too_much:
         return f"the notebook was stopped for more than {OUTPUT // 2**20} MB of output"
     if isinstance(error, DeadKernelError):
         return "the notebook's Python process ended"
@@ -286,8 +348,7 @@ def _quietly(client: NotebookClient, code: str) -> list[NotebookNode]:
         client.execute_cell(scratch, len(client.nb.cells) - 1, store_history=False)
     finally:
         client.nb.cells.pop()
-        if client.room >= 0:  # else it has been killed for it
-            client.room = room
+        client.room = room
     return scratch.outputs
 
 
