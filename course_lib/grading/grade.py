@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
@@ -18,12 +18,18 @@ from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
+from course_lib.grading.feedback import NOT_GRADED, not_graded_page
 from course_lib.grading.gradebook import admit_new_cells, knows
 from course_lib.grading.judged import UNGROUPED
 from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
 from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
 from course_lib.notebooks.build import write_source
+
+HAND_IN_AGAIN = (
+    "Nothing of this file counts until it is handed in again. If you do not know what to change, "
+    "ask whoever teaches the course."
+)
 
 
 def api(root: Path) -> NbGraderAPI:
@@ -82,6 +88,8 @@ def grade(
         if not problem and not _is_marked(root, nbgrader, one, result.key):
             problem = _autograde(root, nbgrader, one)
         rows.append(_row(root, nbgrader, one, problem))
+        if problem:
+            _say_why_not(root, nbgrader, one, problem, rows[-1]["notes"])
     return rows
 
 
@@ -139,13 +147,34 @@ def safe_cell(value: object) -> object:
 
 def _is_marked(root: Path, nbgrader: NbGraderAPI, one: Submission, key: str) -> bool:
     """Tell whether the gradebook and the feedback page are from what the cache has now."""
-    page = root / "feedback" / one.student / one.module / f"{one.module}.html"
     try:
+        if _page(root, one).read_bytes().endswith(NOT_GRADED):
+            return False
         notebook = json.loads(graded_notebook(root, one.student, one.module).read_bytes())
         known = notebook["metadata"]["course"]["graded"] == key
     except (OSError, ValueError, KeyError):
         return False
-    return known and page.is_file() and bool(_marks(nbgrader, one))
+    return known and bool(_marks(nbgrader, one))
+
+
+def _page(root: Path, one: Submission) -> Path:
+    module = one.module or "unknown_module"
+    return root / "feedback" / one.student / module / f"{module}.html"
+
+
+def _say_why_not(
+    root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str, notes: list[str]
+) -> None:
+    """Write the page that the learner gets in place of feedback, over that of a former one."""
+    if not one.student.strip("._"):
+        return
+    why = problem.replace(f"{one.path.parent}/", "")  # where it lies here is nobody's business
+    sentences = [why, *notes, HAND_IN_AGAIN]
+    page = not_graded_page(nbgrader, one.module or one.path.name, sentences)
+    path = _page(root, one)
+    with suppress(OSError, CourseError):  # a full disk: the row says it, too
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, page)
 
 
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
