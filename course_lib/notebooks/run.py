@@ -181,7 +181,9 @@ class _Client(NotebookClient):
             if type(content.get("execution_count")) is not int:  # True is no number here
                 content.pop("execution_count", None)
             if "data" in content:
-                content |= {"data": _shown(content["data"]), "metadata": {}}
+                shown = _shown(content["data"])
+                alt = {_PICTURE: {"alt": shown.get("text/plain", "")[:2000]}}
+                content |= {"data": shown, "metadata": alt if _PICTURE in shown else {}}
             if msg["msg_type"] in _OUTPUTS:
                 self.left -= 500 + len(text)
                 if self.left < 0:
@@ -247,18 +249,31 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 _OUTPUTS = ("stream", "display_data", "execute_result", "error")
 _MESSAGES = ("status", "execute_input", "clear_output", *_OUTPUTS)
-_PICTURES = ("image/png", "image/jpeg")
-_BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
+_PICTURE = "image/png"
+_PIXELS = 50_000_000  # a reader's browser unpacks it
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
+_FIGURE = re.compile(r'<figure><img src="data:image/png;base64,([A-Za-z0-9+/]+=*)" alt="')
 
 
 def _shown(data: dict) -> dict:
-    """Return the kinds of an output that hold no markup."""
-    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, *_PICTURES) if kind in data}
+    """Return the kinds of an output that hold no markup, and the picture of a course's figure."""
+    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, _PICTURE) if kind in data}
+    if _PICTURE not in shown and (figure := _FIGURE.match(str(data.get("text/html", "")))):
+        shown[_PICTURE] = figure.group(1)
     return {
         kind: text
         for kind, text in shown.items()
-        if isinstance(text, str) and (kind not in _PICTURES or _BASE64.fullmatch(text))
+        if isinstance(text, str) and (kind != _PICTURE or _is_png(text))
     }
+
+
+def _is_png(text: str) -> bool:
+    """Tell whether this is a picture of bounded size, as base64."""
+    if not _BASE64.fullmatch(text):
+        return False
+    head = base64.b64decode(text[:32])
+    width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and width * height <= _PIXELS
 
 
 @contextmanager
