@@ -70,8 +70,8 @@ def run(
     ----------
     notebook
         Every code cell gets its outputs; a test cell gets its verdict instead, and an error output
-        beside it unless the verdict is *correct*. Why it ended early, should it, is put into its
-        metadata's ``course.ended``.
+        beside it unless the verdict is *correct*. Why it, or a cell of it, ended early is put into
+        its metadata's ``course.ended``.
     seed_of
         The seed of each exercise's random inputs; None draws a fresh one.
     hard
@@ -95,7 +95,7 @@ def run(
     list of Verdict
         One for each test cell, in order.
     """
-    verdicts = []
+    verdicts, interrupted = [], ""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -118,12 +118,16 @@ def run(
                 if exercise and not ended:
                     _quietly(client, _SETTLE.format(exercise, verdict.correct))
                 elif not ended:
-                    client.left = CELL_OUTPUT
+                    client.left, start = CELL_OUTPUT, time.monotonic()
                     client.execute_cell(cell, index)
+                    if time.monotonic() - start > cell_seconds:
+                        interrupted = f"more than {cell_seconds} s in {name_of(cell)}"
             except Exception as error:  # nothing that was judged before is lost
                 ended = f"{_why(client, error)} in {name_of(cell)}"
                 if not exercise:
                     cell.outputs = [_error(type(error).__name__, ended)]
+    if interrupted and not ended:
+        ended = f"a cell was interrupted after {interrupted}"
     if ended:
         notebook.metadata.setdefault("course", {})["ended"] = ended
     return verdicts

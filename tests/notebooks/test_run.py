@@ -113,6 +113,8 @@ def test_a_cell_that_never_ends_is_interrupted_and_the_rest_goes_on(release):
     (verdict,) = run(notebook, cell_seconds=20)
     assert verdict.correct
     assert notebook.cells[3].outputs[-1].ename in ("CellTimeoutError", "KeyboardInterrupt")
+    said = "a cell was interrupted after more than 20 s in “while True: pass”"
+    assert notebook.metadata["course"]["ended"] == said
 
 
 def test_what_a_cell_prints_or_warns_changes_nothing(release):
