@@ -6,8 +6,17 @@ Nothing in it is needed: delete it and the course makes it again (progress and d
 """
 
 import os
+import shutil
+import stat
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from course_lib.errors import CourseError
 
@@ -57,3 +66,52 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise CourseError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(name: str, where: str | None = None) -> Iterator[Path]:
+    """Yield a new folder ``course-name-…``, removed at the end.
+
+    What a killed process left is removed by the next: the living hold a lock on theirs.
+
+    Parameters
+    ----------
+    where
+        A folder for it; the system's for temporary files if None.
+    """
+    made = Path(tempfile.mkdtemp(prefix="course-new-", dir=where))
+    lock = None
+    with suppress(OSError):  # some file systems have no locks: nothing is removed there
+        lock = _locked(made)  # before it has the name that others look for
+    folder = made.rename(made.with_name(made.name.replace("new", name, 1)))
+    try:
+        _remove_old(folder.parent.glob(f"course-{name}-????????"))
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Return the descriptor that holds the lock; OSError if another process has it."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_old(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # its process is alive, or it has gone meanwhile
+            about = folder.lstat()
+            ours = stat.S_ISDIR(about.st_mode) and stat.S_IMODE(about.st_mode) == 0o700
+            if ours and fcntl and about.st_uid == os.getuid():
+                lock = _locked(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)

@@ -2,9 +2,10 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from course_lib.home import temporary_folder
 
 # The judges, and what grades.
 _JUDGES_SIDE = ("judges", "grading", "__pycache__")
@@ -14,8 +15,7 @@ _JUDGES_SIDE = ("judges", "grading", "__pycache__")
 def learners_library() -> Iterator[Path]:
     """Yield a folder with a copy of this package as the learner's side may see it: no judges."""
     package = Path(__file__).resolve().parents[1]
-    with tempfile.TemporaryDirectory(prefix="learner-side-") as folder:
-        shutil.copytree(
-            package, Path(folder) / package.name, ignore=shutil.ignore_patterns(*_JUDGES_SIDE)
-        )
-        yield Path(folder)
+    with temporary_folder("library") as folder:
+        ignored = shutil.ignore_patterns(*_JUDGES_SIDE)
+        shutil.copytree(package, folder / package.name, ignore=ignored)
+        yield folder

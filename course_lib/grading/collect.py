@@ -43,7 +43,8 @@ def collect(paths: list[Path], modules: list[str]) -> list[Submission]:
     for place, one in enumerate(found):
         paths = same[one.student.casefold(), one.module]
         if len(paths) > 1 and not one.problem:
-            names = " and ".join(_printable(str(path)) for path in paths)
+            above = os.path.commonpath([path.parent for path in paths])
+            names = " and ".join(_printable(os.path.relpath(path, above)) for path in paths)
             twice = f"There are two submissions of {one.student} for {one.module}: {names}."
             found[place] = one._replace(problem=f"{twice} Keep one.")
     return sorted(found)

@@ -1,13 +1,18 @@
 """A learner's feedback page: nbgrader's own, with an overview of the exercises at its top."""
 
+from copy import deepcopy
 from pathlib import Path
 
+import nbformat
 import nbgrader
 from jinja2 import Environment
 from jinja2.bccache import Bucket, BytecodeCache
 from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import GetGrades
 
 from course_lib.grading.outcomes import PUT_RIGHT, outcome, verdict_of
@@ -82,6 +87,21 @@ class Overview(GetGrades):
             if verdict_of(cell):  # the error beside it is for nbgrader, which takes points from it
                 cell.outputs = cell.outputs[:1]
         return nb, resources
+
+
+NOT_GRADED = b"<!-- not graded -->"  # how a page ends that is there in place of feedback
+
+
+def not_graded_page(nbgrader: NbGraderAPI, module: str, sentences: list[str]) -> bytes:
+    """Return the page of a learner whose submission is not gradable: it says so, and why."""
+    config = deepcopy(nbgrader.config)
+    config.GenerateFeedback.HTMLExporter.template_file = "not_gradable.html.j2"
+    converter = GenerateFeedback(nbgrader.coursedir, config=config)
+    exporter = Page(parent=converter, config=converter.config)
+    exporter.register_preprocessor(CSSHTMLHeaderPreprocessor, enabled=True)
+    resources = {"nbgrader": {"notebook": module}, "course": {"sentences": sentences}}
+    page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook(), resources=resources)
+    return page.encode() + NOT_GRADED
 
 
 def _in_words(verdict: dict | None, waits: bool, blank: bool) -> str:

@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
@@ -17,11 +17,18 @@ from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
 from course_lib.grading.collect import Submission
+from course_lib.grading.feedback import NOT_GRADED, not_graded_page
 from course_lib.grading.gradebook import admit_new_cells, knows
+from course_lib.grading.judged import UNGROUPED
 from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
 from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
 from course_lib.notebooks.build import write_source
+
+HAND_IN_AGAIN = (
+    "Nothing of this file counts until it is handed in again. If you do not know what to change, "
+    "ask whoever teaches the course."
+)
 
 
 def api(root: Path) -> NbGraderAPI:
@@ -70,13 +77,22 @@ def grade(
         if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
     gradable = [one for one in submissions if not one.problem]
-    rows = {one.path: _row(root, nbgrader, one, one.problem) for one in submissions if one.problem}
+    rows: dict[Path, dict] = {}
+
+    def write(one: Submission, problem: str) -> None:
+        rows[one.path] = _row(root, nbgrader, one, problem)
+        if problem:
+            _say_why_not(root, nbgrader, one, problem, rows[one.path]["notes"])
+
+    for one in submissions:
+        if one.problem:
+            write(one, one.problem)
     pool = grade_all(root, gradable, jobs=jobs, sandboxed=sandboxed, progress=progress)
     with closing(pool):
         for one, (key, problem) in pool:
             if not problem and not _is_marked(root, nbgrader, one, key):
                 problem = _autograde(root, nbgrader, one)
-            rows[one.path] = _row(root, nbgrader, one, problem)
+            write(one, problem)
     return [rows[one.path] for one in submissions]
 
 
@@ -134,13 +150,34 @@ def safe_cell(value: object) -> object:
 
 def _is_marked(root: Path, nbgrader: NbGraderAPI, one: Submission, key: str) -> bool:
     """Tell whether the gradebook and the feedback page are from what the cache has now."""
-    page = root / "feedback" / one.student / one.module / f"{one.module}.html"
     try:
+        if _page(root, one).read_bytes().endswith(NOT_GRADED):
+            return False
         notebook = json.loads(graded_notebook(root, one.student, one.module).read_bytes())
         known = notebook["metadata"]["course"]["graded"] == key
     except (OSError, ValueError, KeyError):
         return False
-    return known and page.is_file() and bool(_marks(nbgrader, one))
+    return known and bool(_marks(nbgrader, one))
+
+
+def _page(root: Path, one: Submission) -> Path:
+    module = one.module or "unknown_module"
+    return root / "feedback" / one.student / module / f"{module}.html"
+
+
+def _say_why_not(
+    root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str, notes: list[str]
+) -> None:
+    """Write the page that the learner gets in place of feedback, over that of a former one."""
+    if not one.student.strip("._"):
+        return
+    why = problem.replace(f"{one.path.parent}/", "")  # where it lies here is nobody's business
+    sentences = [why, *notes, HAND_IN_AGAIN]
+    page = not_graded_page(nbgrader, one.module or one.path.name, sentences)
+    path = _page(root, one)
+    with suppress(OSError, CourseError):  # a full disk: the row says it, too
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, page)
 
 
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:
@@ -182,7 +219,8 @@ def _row(root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str) -> di
     if not marks:
         return row | {"status": "not gradable: It has no marks yet. Run `course grade` on it."}
     notes = outcome_of(root, one.student, one.module).notes
-    return row | marks | {"status": "graded with notes" if notes else "graded", "notes": notes}
+    its_own = [note for note in notes if note != UNGROUPED]  # that one is the computer's
+    return row | marks | {"status": "graded with notes" if its_own else "graded", "notes": notes}
 
 
 def _marks(nbgrader: NbGraderAPI, one: Submission) -> dict:

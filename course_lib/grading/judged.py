@@ -15,7 +15,6 @@ from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from signal import SIGKILL
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import nbformat
@@ -40,6 +39,10 @@ FOLDER = ".graded"
 SLOWER = 10  # times the reference run: a busy machine, an answer in an odd way
 NEAR = 0.7  # of the limit: worth a look
 UNSAFE = "It was run without a sandbox, with the rights of whoever graded it."
+UNGROUPED = (
+    "No control group could be made: its memory was bounded for each of its processes, not for all "
+    "together."
+)
 
 
 class Limits(NamedTuple):
@@ -144,16 +147,22 @@ def _run(
     )
     if not sandboxed:
         # nobody's predictions may turn up in somebody else's feedback, or in the grader's notes
-        with TemporaryDirectory(prefix="notes-") as notes:
-            run_it(folder=Path(notes), notes=Path(notes))
-        return [UNSAFE]
+        with home.temporary_folder("notes") as notes:
+            run_it(folder=notes, notes=notes)
+        return [*_ended(notebook), UNSAFE]
     with sandbox.submission([hidden], 4 * limits.notebook) as one:
         with _killed_after(one, limits.notebook + 2 * limits.cell + 60):
             run_it(provision=one.provision)
         if not one.warm.answers():
             raise CourseError("The sandbox ended while this was run. Grade it again.")
-        ended = one.ended_by()
-    return [f"While it ran, {ended}."] if ended else []
+        bound, grouped = one.ended_by(), bool(one.groups)
+    notes = [*_ended(notebook), *([f"While it ran, {bound}."] if bound else [])]
+    return notes if grouped else [*notes, UNGROUPED]
+
+
+def _ended(notebook: NotebookNode) -> list[str]:
+    ended = notebook.metadata.get("course", {}).pop("ended", "")
+    return [f"{ended[0].upper()}{ended[1:]}."] if ended else []
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from traitlets import Instance
 
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups
-from course_lib.home import place
+from course_lib.home import place, temporary_folder
 from course_lib.notebooks.run import learners_library
 
 MEMORY = 3 * 2**30  # bytes
@@ -102,12 +102,13 @@ def warm(hidden: Sequence[Path]) -> Iterator[Warm]:
     with ExitStack() as stack:
         library = stack.enter_context(learners_library())
         # short: the path of a Unix socket ends after 107 bytes
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="g-", dir="/tmp")))
+        outside = stack.enter_context(temporary_folder("sandbox", "/tmp"))
+        folder = outside / "runs"
+        folder.mkdir()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "warm"))
             listener.listen(64)
-            errors = stack.enter_context((folder.parent / f"{folder.name}.log").open("w+b"))
-            stack.callback(os.unlink, errors.name)
+            errors = stack.enter_context((outside / "log").open("w+b"))
             process = subprocess.Popen(
                 command(library, folder, listener.fileno(), hidden),
                 stdin=subprocess.PIPE,

@@ -170,12 +170,12 @@ def _changes(release: list, cells: list, taken: dict[int, str]) -> list[str]:
             places.append(place)
             if _settings(cell, release[place]) != _settings(release[place], release[place]):
                 notes.append(
-                    f"The settings of {_name(release[place])} were changed. They are back."
+                    f"The settings of {name_of(release[place])} were changed. They are back."
                 )
     given = [i for i in by_source.values() if not _is_solution(release[i])]
     times = Counter(places)
-    gone = [_name(release[i]) for i in given if not times[i]]
-    twice = [_name(release[i]) for i in given if times[i] > 1]
+    gone = [name_of(release[i]) for i in given if not times[i]]
+    twice = [name_of(release[i]) for i in given if times[i] > 1]
     if gone:
         notes.append(f"Missing from the course's own cells: {_few(gone)}. Back in place.")
     if twice:
@@ -190,11 +190,12 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _name(cell: NotebookNode) -> str:
-    """How a person recognises a cell of the release: its grade id, else how it begins."""
+def name_of(cell: NotebookNode) -> str:
+    """Return how a person recognises a cell: its grade id, else how it begins."""
     if grade_id := _grade_id(cell):
         return f"`{grade_id}`"
     first = cell.source.strip().split("\n")[0].replace("`", "").strip("#* ")
+    first = "".join(sign for sign in first if sign.isprintable())
     return f"“{shorten(first, 40, placeholder='…')}”"
 
 
@@ -221,7 +222,7 @@ def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[
     by_mark = {_mark(cell): cell.id for cell in rebuilt.cells if _mark(cell)}
     by_source = {cell.source.strip(): cell.id for cell in rebuilt.cells}
     by_grade_id = {_grade_id(cell): cell.id for cell in rebuilt.cells if _grade_id(cell)}
-    names = {cell.id: _name(cell) for cell in rebuilt.cells}
+    names = {cell.id: name_of(cell) for cell in rebuilt.cells}
     fixed = {_grade_id(cell) for cell in rebuilt.cells if not _is_solution(cell)} - {""}
     anchor, behind = "", {}  # the release cell that own cells stand behind
     for index, cell in enumerate(cells):

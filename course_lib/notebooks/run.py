@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import zmq.asyncio
@@ -25,6 +26,7 @@ from jupyter_client.provisioning import KernelProvisionerBase
 from nbclient import NotebookClient
 from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import DeadKernelError
+from nbclient.util import run_sync
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -34,6 +36,7 @@ from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.run import Channel, NoAnswer, judge
 from course_lib.checks.verdict import Verdict
 from course_lib.notebooks.build import CHECK
+from course_lib.notebooks.rebuild import name_of
 
 CELL_SECONDS = 180  # three times what a cell of the course may take
 NOTEBOOK_SECONDS = 600
@@ -67,7 +70,8 @@ def run(
     ----------
     notebook
         Every code cell gets its outputs; a test cell gets its verdict instead, and an error output
-        beside it unless the verdict is *correct*.
+        beside it unless the verdict is *correct*. Why it, or a cell of it, ended early is put into
+        its metadata's ``course.ended``.
     seed_of
         The seed of each exercise's random inputs; None draws a fresh one.
     hard
@@ -91,7 +95,7 @@ def run(
     list of Verdict
         One for each test cell, in order.
     """
-    verdicts = []
+    verdicts, interrupted = [], ""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -114,12 +118,18 @@ def run(
                 if exercise and not ended:
                     _quietly(client, _SETTLE.format(exercise, verdict.correct))
                 elif not ended:
-                    client.left = CELL_OUTPUT
+                    client.left, start = CELL_OUTPUT, time.monotonic()
                     client.execute_cell(cell, index)
+                    if time.monotonic() - start > cell_seconds:
+                        interrupted = f"more than {cell_seconds} s in {name_of(cell)}"
             except Exception as error:  # nothing that was judged before is lost
-                ended = f"{_why(client, error)} in cell {index + 1}"
+                ended = f"{_why(client, error)} in {name_of(cell)}"
                 if not exercise:
                     cell.outputs = [_error(type(error).__name__, ended)]
+    if interrupted and not ended:
+        ended = f"a cell was interrupted after {interrupted}"
+    if ended:
+        notebook.metadata.setdefault("course", {})["ended"] = ended
     return verdicts
 
 
@@ -148,15 +158,26 @@ class _Client(NotebookClient):
     room = OUTPUT
     left = CELL_OUTPUT
 
+    async def async_execute_cell(self, cell: NotebookNode, *args: Any, **kwargs: Any) -> None:
+        others = asyncio.all_tasks()
+        try:
+            await super().async_execute_cell(cell, *args, **kwargs)
+        finally:
+            for task in asyncio.all_tasks() - others:  # it leaves some behind when it fails
+                task.cancel()
+        if not await self.kc.is_alive():
+            raise DeadKernelError
+        cell.outputs = _joined(cell.outputs)
+
+    execute_cell = run_sync(async_execute_cell)
+
     def process_message(
         self, msg: dict, cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:
         text = json.dumps(msg["content"], ensure_ascii=False)
         self.room -= 500 + len(text)
-        if self.room < 0:
-            self._killing = asyncio.ensure_future(self.km.provisioner.kill())
-            raise ValueError("too much output")
-        if msg["msg_type"] not in _MESSAGES:
+        self.kc.too_much |= self.room < 0
+        if self.kc.too_much or msg["msg_type"] not in _MESSAGES:
             return None
         try:
             content = json.loads(text.encode("utf-8", "replace"), parse_constant=str)
@@ -164,7 +185,9 @@ class _Client(NotebookClient):
             if type(content.get("execution_count")) is not int:  # True is no number here
                 content.pop("execution_count", None)
             if "data" in content:
-                content |= {"data": _shown(content["data"]), "metadata": {}}
+                shown = _shown(content["data"])
+                alt = {_PICTURE: {"alt": shown.get("text/plain", "")[:2000]}}
+                content |= {"data": shown, "metadata": alt if _PICTURE in shown else {}}
             if msg["msg_type"] in _OUTPUTS:
                 self.left -= 500 + len(text)
                 if self.left < 0:
@@ -176,6 +199,31 @@ class _Client(NotebookClient):
             return None
 
 
+class _Connection(AsyncKernelClient):
+    """To a kernel that counts as dead once it sent too much, which ends what is run in it.
+
+    What is too long for one message closes the connection, and is never seen.
+    """
+
+    too_much = False
+
+    def start_channels(self, *args: bool, **kwargs: bool) -> None:
+        super().start_channels(*args, **kwargs)
+        sockets = [self.iopub_channel.socket, self.shell_channel.socket]
+        self._closed = [s.get_monitor_socket(zmq.EVENT_DISCONNECTED) for s in sockets]
+
+    def stop_channels(self) -> None:
+        for socket in self._closed:
+            socket.close(0)
+        super().stop_channels()
+
+    async def is_alive(self) -> bool:
+        if not self.too_much and any([await socket.poll(0) for socket in self._closed]):
+            await asyncio.sleep(0.5)  # the end of the process closes it as well
+            self.too_much = await super().is_alive()
+        return not self.too_much and await super().is_alive()
+
+
 class _NoHeartbeat(HBChannel):
     """Whether the process lives, its provider knows; a thread that asks it may wait for ever."""
 
@@ -183,20 +231,53 @@ class _NoHeartbeat(HBChannel):
         pass
 
 
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Make one text of each stream, and of a progress bar what it ended with.
+
+    As nbclient does, but not in the square of a line's length.
+    """
+    texts: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type == "stream":
+            texts.setdefault(output.name, []).append(output.text)
+    joined = []
+    for output in outputs:
+        if output.output_type == "stream":
+            if output.name not in texts:
+                continue
+            lines = "".join(texts.pop(output.name)).split("\n")
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+        joined.append(output)
+    return joined
+
+
 _OUTPUTS = ("stream", "display_data", "execute_result", "error")
 _MESSAGES = ("status", "execute_input", "clear_output", *_OUTPUTS)
-_PICTURES = ("image/png", "image/jpeg")
-_BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
+_PICTURE = "image/png"
+_PIXELS = 50_000_000  # a reader's browser unpacks it
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
+_FIGURE = re.compile(r'<figure><img src="data:image/png;base64,([A-Za-z0-9+/]+=*)" alt="')
 
 
 def _shown(data: dict) -> dict:
-    """Return the kinds of an output that hold no markup."""
-    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, *_PICTURES) if kind in data}
+    """Return the kinds of an output that hold no markup, and the picture of a course's figure."""
+    shown = {kind: data[kind] for kind in ("text/plain", _REPLY, _PICTURE) if kind in data}
+    if _PICTURE not in shown and (figure := _FIGURE.match(str(data.get("text/html", "")))):
+        shown[_PICTURE] = figure.group(1)
     return {
         kind: text
         for kind, text in shown.items()
-        if isinstance(text, str) and (kind not in _PICTURES or _BASE64.fullmatch(text))
+        if isinstance(text, str) and (kind != _PICTURE or _is_png(text))
     }
+
+
+def _is_png(text: str) -> bool:
+    """Tell whether this is a picture of bounded size, as base64."""
+    if not _BASE64.fullmatch(text):
+        return False
+    head = base64.b64decode(text[:32])
+    width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and width * height <= _PIXELS
 
 
 @contextmanager
@@ -207,7 +288,7 @@ def _kernel(
     cell_seconds: int,
     provision: Callable | None,
 ) -> Iterator[NotebookClient]:
-    manager = AsyncKernelManager(kernel_name="python3")
+    manager = AsyncKernelManager(kernel_name="python3", client_factory=_Connection)
     context = zmq.asyncio.Context()  # else the client makes one of its own, without bounds
     context.setsockopt(zmq.MAXMSGSIZE, _ANSWER_BYTES)
     context.setsockopt(zmq.RCVHWM, 50)
@@ -225,7 +306,6 @@ def _kernel(
             "traceback": [],
         },
         allow_errors=True,
-        coalesce_streams=True,
         km=manager,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder or Path.cwd())}},
@@ -270,7 +350,7 @@ def _channel(client: _Client, ended: str, deadline: float, too_long: str) -> Cha
 
 
 def _why(client: _Client, error: Exception) -> str:
-    if client.room < 0:
+    if client.kc.too_much:
         return f"the notebook was stopped for more than {OUTPUT // 2**20} MB of output"
     if isinstance(error, DeadKernelError):
         return "the notebook's Python process ended"
@@ -293,8 +373,7 @@ def _quietly(client: NotebookClient, code: str, **beside: str) -> list[NotebookN
     finally:
         del kernel.execute
         client.nb.cells.pop()
-        if client.room >= 0:  # else it has been killed for it
-            client.room = room
+        client.room = room
     return scratch.outputs
 
 

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import nbformat
 import pytest
 
 from course_lib.checks import wire
@@ -142,3 +143,40 @@ def test_nothing_hidden_is_on_a_page(course):
         assert not [word for word in hidden if word in text]
         body = text.split("</head>")[1]  # the style sheets have numbers of their own
         assert not [value for value in inputs if value in body]
+
+
+def test_whoever_cannot_be_graded_reads_why_and_no_page_of_an_earlier_submission(course, tmp_path):
+    release = read_notebook(course / "release" / MODULE / f"{MODULE}.ipynb")
+    path = save(answered(release, n_correct=RIGHT), tmp_path / "in" / f"zoe_{MODULE}.ipynb")
+
+    def graded():
+        (row,) = grade(course, collect([path], [MODULE]), progress=False)
+        return row, page(course, "zoe").split("</head>")[1]
+
+    _, first = graded()
+    assert "1 of 3 points" in first
+    whole = path.read_bytes()
+    path.write_bytes(whole[:300])
+    row, text = graded()
+    assert row["status"].startswith("not gradable")
+    assert f"{MODULE}: not graded" in text
+    assert f"zoe_{MODULE}.ipynb is not a Jupyter notebook that can be read" in text
+    assert "save it again and send that file." in text
+    assert "The gradebook keeps the 1 of 3 points of an earlier submission." in text
+    assert "handed in again" in text
+    assert "def n_correct" not in text
+    assert str(tmp_path) not in text
+    assert "bootstrap" in page(course, "zoe").split("</head>")[0]
+    path.write_bytes(whole)
+    assert graded()[1] == first
+
+
+def test_a_page_in_place_of_feedback_has_a_place_and_no_markup_of_a_file(course, tmp_path):
+    save(nbformat.v4.new_notebook(), tmp_path / "in" / "<b>henry.ipynb")
+    grade(course, collect([tmp_path / "in"], [MODULE]), progress=False)
+    (path,) = course.glob("feedback/_b_henry/*/*.html")
+    text = path.read_text("utf-8").split("</head>")[1]
+    assert "which module it belongs to" in text
+    assert "&lt;b&gt;henry.ipynb: not graded" in text
+    assert "<b>henry" not in text
+    assert not list((course / "feedback").glob("*.html"))

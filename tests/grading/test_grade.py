@@ -24,6 +24,7 @@ ODD = (
     "        return sum(int(row.argmax()) == int(y) for row, y in zip(logits, labels))\n"
     "n_correct = Counter()"
 )
+ENDS = "import os; os._exit(0)"
 PREDICTION = (  # a cell of their own, the same key for everybody
     "from course_lib.evidence import ledger\n"
     "ledger.predict('letters of my name', {}, 'letters')\n"
@@ -181,7 +182,27 @@ def test_a_test_cell_that_never_ran_earns_nothing(course, tmp_path):
     path = save(notebook, tmp_path / f"skipper_{MODULE}.ipynb")
     (row,) = grade(root, collect([path], [MODULE]), progress=False)
     assert (row["status"], row["exercises"]["n_correct"]) == ("graded with notes", 0)
-    assert row["notes"] == ["The settings of `check-n_correct` were changed. They are back."]
+    assert row["notes"] == [
+        "The settings of `check-n_correct` were changed. They are back.",
+        "The notebook's Python process ended in “import os”.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "named"), [("mine", "“import ctypes”"), ("n_correct", "`check-n_correct`")]
+)
+def test_whoever_ends_their_own_kernel_is_told_where(course, tmp_path, where, named):
+    root, _, _ = course
+    notebook = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    if where == "mine":
+        end = nbformat.v4.new_code_cell("import ctypes\nctypes.string_at(0)")
+        notebook.cells.insert(0, end)
+    else:
+        notebook = answered(notebook, n_correct=f"def n_correct(a, b):\n    {ENDS}")
+    path = save(notebook, tmp_path / f"ender_{MODULE}.ipynb")
+    (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    assert (row["status"], row["exercises"]["n_correct"]) == ("graded with notes", 0)
+    assert row["notes"] == [f"The notebook's Python process ended in {named}."]
 
 
 def test_a_submission_made_on_an_older_release_stays_gradable(course, tmp_path):

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
 
-from course_lib.grading import judged, pool
+from course_lib import home
+from course_lib.grading import judged, pool, sandbox
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import build, grade
 from course_lib.grading.judged import FOLDER, UNSAFE, Limits
@@ -92,6 +95,43 @@ def test_ctrl_c_and_kill_lose_nothing_that_was_done(root):
     assert 2 <= len(done) < 4
     assert grade_inbox(root) == {f"s{number}": 1 for number in range(4)}
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_and_nobody_elses(root, monkeypatch):
+    (root.parent / "t").mkdir()
+    monkeypatch.setenv("TMPDIR", str(root.parent / "t"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    hand_in(root, "ann", RIGHT, "import time; time.sleep(100)")
+    command = [sys.executable, "-m", "course_lib.cli", "grade", "inbox", "--course", str(root)]
+    before = temporary_folders()
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=root.parent, **silent)
+    while not (made := temporary_folders() - before) or not list(
+        Path("/tmp").glob("course-sandbox-*/runs/*/kernel.json")
+    ):
+        time.sleep(0.1)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert {path.name.split("-")[1] for path in made} == {"sandbox", "library"}
+    assert made <= temporary_folders()
+
+    namesake = root.parent / "t" / "course-library-homework"  # not made by us
+    namesake.mkdir(mode=0o755)
+    hand_in(root, "ann", RIGHT)
+    with home.temporary_folder("library") as another:
+        assert grade_inbox(root) == {"ann": 1}
+        sandbox.stop()
+        assert temporary_folders() - before == {another, namesake}
+
+
+def temporary_folders():
+    return {
+        path
+        for place in (tempfile.gettempdir(), "/tmp")
+        for path in Path(place).glob("course-*-????????")
+        if not path.name.startswith("course-tests-")
+    }
 
 
 def test_a_killed_worker_takes_only_its_submission_with_it(root, monkeypatch):

@@ -1,5 +1,6 @@
 """What a kernel in the sandbox can see and take, tried from inside one."""
 
+import gc
 import os
 import socket
 import time
@@ -25,10 +26,14 @@ def root(tmp_path_factory):
     return root
 
 
+def notebook_of(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
 def printed(root, *sources, **options):
     """Run cells in one sandboxed kernel and return what each printed or raised."""
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook = notebook_of(*sources)
     with sandbox.submission([root], 60) as one:
         run(notebook, provision=one.provision, **options)
         ended = one.ended_by()
@@ -173,15 +178,49 @@ def test_disk_and_open_files_are_bounded(root, monkeypatch):
     assert text.splitlines() == [full, full, "Too many open files"]
 
 
-def test_output_is_bounded(root, monkeypatch):
-    monkeypatch.setattr(running, "OUTPUT", 2**20)
-    monkeypatch.setattr(running._Client, "room", 2**20)
-    start = time.monotonic()
-    # with a pause: what is printed in a fifth of a second is one message, too long for the channel
-    endless = "import time\nwhile True:\n    print('x' * 10**5)\n    time.sleep(0.01)"
-    text, *_ = printed(root, endless, "print('after')", cell_seconds=100)
-    assert "of output" in text
-    assert time.monotonic() - start < 90, "it was not waited for until the time was over"
+@pytest.mark.parametrize(
+    "source",
+    [
+        "while True: print('x' * 10**6)",
+        "import sys; sys.stdout.write('x' * 300_000_000)",
+        "import os\nwhile True: os.write(1, b'x' * 10**5)",
+        "raise ValueError('x' * 300_000_000)",
+        "from IPython.display import display\nwhile True: display('x' * 10**6)",
+        "import threading\ndef endless():\n    while True: print('x' * 10**6)\n"
+        "for _ in range(4): threading.Thread(target=endless).start()",
+    ],
+    ids=["print", "one text", "descriptor", "error", "displays", "threads"],
+)
+def test_output_is_bounded_however_it_is_made(root, source):
+    notebook = notebook_of(source, "print('after')")
+    with sandbox.submission([root], 60) as one:
+        run(notebook, provision=one.provision, cell_seconds=100)
+    stopped = "the notebook was stopped for more than 64 MB of output in “"
+    assert notebook.metadata["course"]["ended"].startswith(stopped)
+    assert not notebook.cells[1].outputs
+
+
+def test_a_line_of_a_million_characters_and_a_progress_bar_are_shown(root):
+    bar = "import sys\nfor n in range(3): sys.stdout.write(f'\\r{n} of 2'); sys.stdout.flush()"
+    long, progress, _ = printed(root, "print('x' * 10**6)", bar)
+    assert (len(long), progress) == (10**6, "2 of 2")
+
+
+def test_what_goes_wrong_in_a_kernel_is_not_said_on_the_terminal(root, caplog):
+    """nbclient leaves tasks behind; asyncio says so once they are gone."""
+    garbage = (
+        "import gc, time\n"
+        "from ipykernel.kernelapp import IPKernelApp\n"
+        "kernel = IPKernelApp.instance().kernel\n"
+        "for socket in (kernel.iopub_socket, kernel.shell_stream):\n"
+        "    socket.send_multipart([b'garbage'] * 7)\n"
+        "time.sleep(1)"
+    )
+    for source in (garbage, f"{garbage}; import os; os._exit(0)", "while True: print('x' * 10**6)"):
+        printed(root, source, "1")
+        gc.collect()
+    printed(root, "1")  # the same event loop, once more
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_all_that_was_started_is_dead_afterwards(root):

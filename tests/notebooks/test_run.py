@@ -1,5 +1,7 @@
 """A notebook is run and judged from outside its kernel, and no cell can stop the verdicts."""
 
+import base64
+
 import nbformat
 import pytest
 
@@ -111,6 +113,8 @@ def test_a_cell_that_never_ends_is_interrupted_and_the_rest_goes_on(release):
     (verdict,) = run(notebook, cell_seconds=20)
     assert verdict.correct
     assert notebook.cells[3].outputs[-1].ename in ("CellTimeoutError", "KeyboardInterrupt")
+    said = "a cell was interrupted after more than 20 s in “while True: pass”"
+    assert notebook.metadata["course"]["ended"] == said
 
 
 def test_what_a_cell_prints_or_warns_changes_nothing(release):
@@ -123,6 +127,44 @@ def test_what_a_cell_prints_or_warns_changes_nothing(release):
         "    return int((logits.argmax(dim=1) == labels).sum())"
     )
     assert run(answered(release, n_correct=source))[0].correct
+
+
+FIGURE = (
+    "from matplotlib.figure import Figure\n"
+    "from course_lib.plots import show\n"
+    "figure = Figure(); figure.subplots().plot([1, 2])\n"
+    "show(figure, 'A line.', 'One line that <b>rises</b>.')"
+)
+FORGED = (  # what looks like a figure: markup, a drawing with a script, a picture without end
+    "import base64, struct\n"
+    "from IPython.display import display\n"
+    "head = b'\\x89PNG\\r\\n\\x1a\\n' + struct.pack('>I4sII', 13, b'IHDR', 99999, 99999)\n"
+    "start = '<figure><img src=\"data:image/png;base64,'\n"
+    "for kinds in [\n"
+    "    {'text/html': '<img src=x onerror=alert(1)>'},\n"
+    "    {'text/html': start + 'AAAA\" onerror=\"alert(1)\" alt=\"'},\n"
+    "    {'text/html': start + base64.b64encode(head * 9).decode() + '\" alt=\"'},\n"
+    "    {'image/png': base64.b64encode(b'<svg onload=alert(1)>' * 9).decode()},\n"
+    "    {'image/png': base64.b64encode(head * 9).decode()},\n"
+    "    {'image/png': '\">'}, {'image/png': 7},\n"
+    "    {'image/svg+xml': '<svg onload=alert(1)>'},\n"
+    "]:\n"
+    "    display(kinds | {'text/plain': 'none'}, raw=True)"
+)
+
+
+def test_a_figure_is_kept_as_a_picture_with_its_text_and_nothing_else_is(release):
+    notebook = answered(release)
+    own = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"
+    for source in (FIGURE, own, FORGED):
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+    run(notebook)
+    figure, own, forged = (cell.outputs for cell in notebook.cells[-3:])
+    assert set(figure[0].data) == {"image/png", "text/plain"}
+    assert base64.b64decode(figure[0].data["image/png"]).startswith(b"\x89PNG")
+    assert figure[0].metadata == {"image/png": {"alt": "One line that <b>rises</b>."}}
+    assert "image/png" in own[-1].data
+    assert [set(output.data) for output in forged] == [{"text/plain"}] * 8
 
 
 def test_old_outputs_do_not_survive(release):
