@@ -109,17 +109,6 @@ def test_what_is_not_gradable_has_no_score_and_is_not_forgotten(course, tmp_path
     assert row["status"] == "graded"
 
 
-def test_a_failed_regrade_keeps_the_marks_and_says_so(course, tmp_path):
-    root, _, _ = course
-    path = tmp_path / f"perfect_{MODULE}.ipynb"
-    path.write_text("{torn", encoding="utf-8")
-    (row,) = grade(root, collect([path], [MODULE]), progress=False)
-    assert row["score"] is None
-    assert "of an earlier submission" in row["notes"][0]
-    with api(root).gradebook as gradebook:
-        assert gradebook.find_submission(MODULE, "perfect").score >= 1
-
-
 def test_the_table_and_the_feedback_pages_say_the_same(course, tmp_path):
     root, _, rows = course
     path = write_grades(root, list(rows.values()))
@@ -132,6 +121,19 @@ def test_the_table_and_the_feedback_pages_say_the_same(course, tmp_path):
         assert f"n_correct: {outcome.get(student, 'correct')}" in text
         assert "BEGIN SOLUTION" not in text
     assert lines["perfect"]["why_frozen_features"] == ""
+
+
+def test_a_failed_regrade_keeps_the_marks_and_says_so(course, tmp_path):
+    root, _, _ = course
+    path = tmp_path / f"perfect_{MODULE}.ipynb"
+    path.write_text("{torn", encoding="utf-8")
+    (row,) = grade(root, collect([path], [MODULE]), progress=False)
+    assert row["score"] is None
+    assert "of an earlier submission" in row["notes"][0]
+    with api(root).gradebook as gradebook:
+        assert gradebook.find_submission(MODULE, "perfect").score >= 1
+    page = root / "feedback" / "perfect" / MODULE / f"{MODULE}.html"
+    assert "of an earlier submission" in page.read_text(encoding="utf-8")
 
 
 def test_the_table_has_former_runs_and_marks_given_by_hand(course, tmp_path):
