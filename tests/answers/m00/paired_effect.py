@@ -204,7 +204,7 @@ def wrong_one_seed_is_enough(a, b):
 def wrong_sorts_a_in_place(a, b):
     """Named `inputs`."""
     d = _differences(a, b)
-    a[:] = a[list(np.argsort(a))] if not isinstance(a, list) else sorted(a)
+    a[:] = sorted(a) if isinstance(a, list) else a[np.argsort(np.asarray(a))]
     return _around(d, _t(d) * stats.sem(d))
 
 
