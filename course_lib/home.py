@@ -11,14 +11,12 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 from course_lib.errors import CourseError
+
+fcntl = import_module("fcntl") if os.name == "posix" else None  # Windows has no such locks
 
 
 def home() -> Path:

@@ -24,7 +24,7 @@ from course_lib.errors import CourseError
 from course_lib.grading.grade import build
 from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
-from course_lib.notebooks.run import _MESSAGES, _Client, checked_exercise
+from course_lib.notebooks.run import _MESSAGES, _Client, _Connection, checked_exercise
 from tests.mini import MODULE, RIGHT, answered, write_course
 
 EXAMPLES = int(os.environ.get("COURSE_FUZZ", "200"))
@@ -176,6 +176,7 @@ def test_messages_of_a_kernel_become_outputs_or_nothing(kind, content):
     message = {"msg_type": kind, "header": {"msg_type": kind}, "content": content}
     message["parent_header"] = {"msg_id": "x"}
     client = _Client(notebook)
+    client.kc = _Connection()
     try:
         client.process_message(message, notebook.cells[0], 0)
     except CellExecutionComplete:

@@ -236,7 +236,11 @@ def test_all_that_was_started_is_dead_afterwards(root):
     warm = sandbox.start([root])
     before = {p.pid for p in psutil.Process(warm.process.pid).children(recursive=True)}
     assert printed(root, source)[0] == "started"
-    after = {p.pid for p in psutil.Process(warm.process.pid).children(recursive=True)}
+    for _ in range(100):  # the system takes a moment
+        after = {p.pid for p in psutil.Process(warm.process.pid).children(recursive=True)}
+        if after <= before:
+            break
+        time.sleep(0.1)
     assert after <= before
     assert not [p for p in psutil.process_iter(["cmdline"]) if name in (p.info["cmdline"] or [])]
     assert not list(warm.folder.glob("*/"))

@@ -199,12 +199,12 @@ def cell_types_swapped(release):
     return notebook
 
 
-@attack("ended in cell 1")
+@attack("ended in “")
 def process_ended_before_the_tests(release):
     return own_cell(release, "import os\nos._exit(0)")
 
 
-@attack("ended in cell")
+@attack("ended in “")
 def exit_in_every_way(release):
     return own_cell(release, "import sys\nexit()\nquit()\nsys.exit(0)\nraise SystemExit(0)")
 
