@@ -142,7 +142,10 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
         cell.outputs.append(_error("Check", verdict.headline()))
 
 
-_ANSWER = "from course_lib.checks import answer; answer.show_reply(globals(), answer.question())"
+_ANSWER = (
+    "from course_lib.checks import answer as _answer, notebook as _notebook; "
+    "_answer.show_reply(globals(), _notebook.question())"
+)
 _SETTLE = "from course_lib.checks import notebook as n; n.settle({!r}, {!r}); del n"
 _REPLY = "application/x-course-answer"
 _ANSWER_BYTES = 2 * wire.MAX_BYTES  # it travels as base64
