@@ -204,7 +204,7 @@ def process_ended_before_the_tests(release):
     return own_cell(release, "import os\nos._exit(0)")
 
 
-@attack("ended in “")
+@attack("process ended in ")  # in this cell or, a moment later, in the next
 def exit_in_every_way(release):
     return own_cell(release, "import sys\nexit()\nquit()\nsys.exit(0)\nraise SystemExit(0)")
 
