@@ -4,5 +4,3 @@
 then run and judge. `collect` finds submissions, `grade` takes a class through nbgrader, `gradebook`
 prepares it for a changed release, `seeds` derives each submission's hidden inputs.
 """
-
-import course_lib.notebooks  # noqa: F401 (before nbgrader: it imports nbformat the quick way)

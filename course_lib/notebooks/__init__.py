@@ -4,14 +4,3 @@
 the learner's copies up to date with it, and `run` executes a notebook while the judges ask their
 questions from outside its kernel.
 """
-
-import sys
-
-# nbformat imports jsonschema, and that a second's worth of grammar for a kind of address which no
-# notebook's schema has.
-_unwanted = "rfc3987_syntax"
-if _unwanted not in sys.modules:
-    sys.modules[_unwanted] = None  # what is None cannot be imported; jsonschema does without
-    import nbformat  # noqa: F401
-
-    del sys.modules[_unwanted]

@@ -142,11 +142,10 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
         cell.outputs.append(_error("Check", verdict.headline()))
 
 
-_ANSWER = (
-    "from course_lib.checks import answer as _answer, notebook as _notebook; "
-    "_answer.show_reply(globals(), _notebook.question())"
-)
-_SETTLE = "from course_lib.checks import notebook as n; n.settle({!r}, {!r}); del n"
+# By no name of its own: that might be one of the learner's.
+_OURS = "__import__('importlib').import_module('course_lib.checks.{}')"
+_ANSWER = f"{_OURS.format('answer')}.show_reply(globals(), {_OURS.format('notebook')}.question())"
+_SETTLE = f"{_OURS.format('notebook')}.settle({{!r}}, {{!r}})"
 _REPLY = "application/x-course-answer"
 _ANSWER_BYTES = 2 * wire.MAX_BYTES  # it travels as base64
 

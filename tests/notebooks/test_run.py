@@ -50,6 +50,15 @@ def test_a_blank_answer_lets_the_cells_below_go_on(release):
     assert "counted 3" in printed(notebook)
 
 
+def test_a_check_touches_no_name_of_the_learners(release):
+    notebook = answered(release, n_correct=f"{RIGHT}\nn, answer = 5, 6")
+    after = "print(n, answer, {*globals()} & {'_answer', '_notebook', 'notebook'})"
+    notebook.cells.append(nbformat.v4.new_code_cell(after, id="after"))
+    (verdict,) = run(notebook)
+    assert verdict.correct
+    assert "5 6 set()" in printed(notebook)
+
+
 def test_a_mistake_is_named(release):
     notebook = answered(release, n_correct=SHARE)
     (verdict,) = run(notebook)
