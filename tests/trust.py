@@ -111,7 +111,7 @@ def measure(exercise: str, seeds: int, pool) -> dict:
 def _quiet() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    probing.draw_case = _remembered(probing.draw_case)  # it takes longer than the answers
+    probing.draw_case = _remembered(probing.draw_case)  # the slowest to draw
 
 
 def _remembered(draw: Callable) -> Callable:

@@ -72,7 +72,7 @@ def use(exercise: str) -> Callable:
 def question() -> str:
     """Return the question that came beside the code which this kernel is running.
 
-    In the code itself it would be parsed, hashed and echoed: half the work of a check.
+    In the code itself it would be parsed, hashed and echoed.
     """
     return get_ipython().kernel.get_parent()["metadata"]["question"]
 

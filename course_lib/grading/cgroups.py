@@ -13,6 +13,10 @@ from pathlib import Path
 
 from course_lib.errors import CourseError
 
+NONE = (
+    "No control group can be made here: memory is bounded for each process of a submission, not "
+    "for all of them together."
+)
 ROOT = Path("/sys/fs/cgroup")
 _number = itertools.count()
 

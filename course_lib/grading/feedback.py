@@ -42,7 +42,7 @@ _compiled = _Compiled()
 
 
 class Page(HTMLExporter):
-    """Makes the page; for a class its templates are compiled once, which is half of the work."""
+    """Makes the page; for a class its templates are compiled once."""
 
     def _create_environment(self) -> Environment:
         environment = super()._create_environment()

@@ -16,10 +16,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
+from course_lib.grading import cgroups
 from course_lib.grading.collect import Submission
 from course_lib.grading.feedback import NOT_GRADED, not_graded_page
 from course_lib.grading.gradebook import admit_new_cells, knows
-from course_lib.grading.judged import UNGROUPED
 from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
 from course_lib.grading.pool import grade_all
 from course_lib.home import write_atomically
@@ -219,7 +219,7 @@ def _row(root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str) -> di
     if not marks:
         return row | {"status": "not gradable: It has no marks yet. Run `course grade` on it."}
     notes = outcome_of(root, one.student, one.module).notes
-    its_own = [note for note in notes if note != UNGROUPED]  # that one is the computer's
+    its_own = [note for note in notes if note != cgroups.NONE]  # that one is the computer's
     return row | marks | {"status": "graded with notes" if its_own else "graded", "notes": notes}
 
 

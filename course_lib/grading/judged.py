@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from course_lib import home
 from course_lib.checks.verdict import Verdict
 from course_lib.errors import CourseError
-from course_lib.grading import sandbox
+from course_lib.grading import cgroups, sandbox
 from course_lib.grading.seeds import secret, seed
 from course_lib.notebooks.build import read_source
 from course_lib.notebooks.run import (
@@ -39,10 +39,6 @@ FOLDER = ".graded"
 SLOWER = 10  # times the reference run: a busy machine, an answer in an odd way
 NEAR = 0.7  # of the limit: worth a look
 UNSAFE = "It was run without a sandbox, with the rights of whoever graded it."
-UNGROUPED = (
-    "No control group could be made: its memory was bounded for each of its processes, not for all "
-    "together."
-)
 
 
 class Limits(NamedTuple):
@@ -157,7 +153,7 @@ def _run(
             raise CourseError("The sandbox ended while this was run. Grade it again.")
         bound, grouped = one.ended_by(), bool(one.groups)
     notes = [*_ended(notebook), *([f"While it ran, {bound}."] if bound else [])]
-    return notes if grouped else [*notes, UNGROUPED]
+    return notes if grouped else [*notes, cgroups.NONE]
 
 
 def _ended(notebook: NotebookNode) -> list[str]:

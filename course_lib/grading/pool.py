@@ -30,10 +30,6 @@ from course_lib.grading.judged import Slow, cached, judged, time_limits
 from course_lib.grading.steps import rebuilt_from
 from course_lib.notebooks.rebuild import read_notebook
 
-NO_GROUP = (
-    "No control group can be made here: memory is bounded for each process of a submission, not "
-    "for all of them together."
-)
 _PDEATHSIG = 1
 MEMORY = 8 * 2**30  # bytes that a worker may take for what a submission answers
 
@@ -86,7 +82,7 @@ def grade_all(
     if sandboxed:
         sandbox.start([root])  # before there are workers: they share it
         if progress and not cgroups.available():
-            print(NO_GROUP, file=sys.stderr)
+            print(cgroups.NONE, file=sys.stderr)
     for section in {row.section for row in EXERCISES.values() if row.module in modules}:
         import_module(f"course_lib.checks.judges.{section}")  # once, before there are workers
     jobs = min(jobs or os.cpu_count() or 1, len(todo))

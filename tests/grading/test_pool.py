@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from course_lib import home
-from course_lib.grading import judged, pool, sandbox
+from course_lib.grading import cgroups, judged, pool, sandbox
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import build, grade
 from course_lib.grading.judged import FOLDER, UNSAFE, Limits
@@ -64,6 +64,16 @@ def test_a_second_run_grades_only_what_changed(root, monkeypatch):
     assert forked == ["bo"]
     after = times(root)
     assert [name for name in after if after[name] != before[name]] == ["bo"]
+
+
+def test_without_a_control_group_each_row_says_so_and_is_graded(root, monkeypatch):
+    monkeypatch.delenv("COURSE_REQUIRE_CGROUP", raising=False)
+    monkeypatch.setattr(cgroups, "ROOT", root / "no such folder")
+    hand_in(root, "ann", RIGHT)
+    (row,) = grade(root, collect([root.parent / "inbox"], [MODULE]), progress=False)
+    assert row["exercises"]["n_correct"] == 1
+    assert row["notes"] == [cgroups.NONE]
+    assert row["status"] == "graded", "it is nothing about this submission"
 
 
 def test_ctrl_c_and_kill_lose_nothing_that_was_done(root):
