@@ -574,7 +574,7 @@ def _crowd(rng: torch.Generator, threshold: float) -> tuple[Tensor, Tensor, Tens
 
 
 def average_precision(ask: Ask, rng: torch.Generator, hard: bool) -> None:
-    sizes = [draw(rng, 9, 14), draw(rng, 6, 9), draw(rng, 20, 30)]
+    sizes = [draw(rng, 9, 14), draw(rng, 6, 9), draw(rng, 40, 60)]
     if hard:
         sizes += [1, 2, 60, 200, draw(rng, 5, 9)]
     # One object, found at once or after false alarms: a ranking may also be perfect.

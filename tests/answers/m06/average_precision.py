@@ -194,7 +194,7 @@ def wrong_eleven_thresholds_of_the_score(is_tp, scores, n_truth):
     if edge is not None:
         return edge
     recall, precision = [0.0], [1.0]
-    for threshold in np.linspace(1, 0, 11):
+    for threshold in np.linspace(scores.max(), scores.min(), 11):
         n, hits = (scores >= threshold).sum().item(), is_tp[scores >= threshold].sum().item()
         recall.append(hits / n_truth)
         precision.append(hits / max(n, 1))
