@@ -286,7 +286,7 @@ def _to_look_at(module: Module) -> str:
     for row in _by_hand(module):
         who.setdefault((row["reason"], row["detail"]), []).append(row["student"])
     rows = [
-        {"reason": reason, "learners": ", ".join(students), "detail": detail}
+        {"reason": reason, "learners": ", ".join(dict.fromkeys(students)), "detail": detail}
         for (reason, detail), students in who.items()
     ]
     return f"<h3>To look at by hand</h3>{_table(rows) if rows else '<p>Nothing.</p>'}"
