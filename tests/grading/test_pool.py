@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from course_lib import home
@@ -121,8 +122,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_nobody_elses(root, mo
     ):
         time.sleep(0.1)
         assert process.poll() is None
+    started = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
+    psutil.wait_procs(started, 60)  # a worker dies a moment later, and has the lock till then
     assert {path.name.split("-")[1] for path in made} == {"sandbox", "library"}
     assert made <= temporary_folders()
 

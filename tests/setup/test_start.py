@@ -360,6 +360,8 @@ def test_an_interrupted_download_goes_on(checkout, ready):
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
+        # a shell's background job, and so whatever it starts, ignores Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         for _ in range(600):
