@@ -58,19 +58,36 @@ def code_cell(page, text):
 
 
 def run(page, cell, source=None):
-    """Click into a cell, replace its source if asked to, and run it as a learner does."""
-    cell.scroll_into_view_if_needed()
-    cell.locator(".cm-content").click()
-    if source is not None:
-        page.keyboard.press("Control+A")
-        page.keyboard.insert_text(source)
-    page.keyboard.press("Control+Enter")
+    """Click into a cell, replace its source if asked to, and run it as a learner does.
+
+    JupyterLab may lose a key while it is still building the page; who sees no star presses again.
+    """
+    from playwright.sync_api import expect
+
+    prompt = cell.locator(".jp-InputPrompt")
+    for last in (False, False, True):
+        cell.scroll_into_view_if_needed()
+        cell.locator(".cm-content").click()
+        if source is not None:
+            page.keyboard.press("Control+A")
+            page.keyboard.insert_text(source)
+        before = prompt.inner_text()
+        page.keyboard.press("Control+Enter")
+        try:
+            return expect(prompt).not_to_have_text(before, timeout=20_000)
+        except AssertionError:
+            if last:
+                raise
 
 
 def verdict(page, outcome):
     """Wait for the outcome on the card of n_correct and return the card's text."""
     card = code_cell(page, 'check("n_correct")').locator(f"[data-outcome='{outcome}']")
-    card.wait_for()
+    try:
+        card.wait_for()
+    except Exception as late:
+        cells = page.locator(".jp-CodeCell").all_inner_texts()
+        raise AssertionError("\n---\n".join(["no verdict; the cells:", *cells])) from late
     card.scroll_into_view_if_needed()
     if folder := os.environ.get("COURSE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
