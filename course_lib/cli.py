@@ -53,12 +53,15 @@ def lab(
         typer.echo(note)
     first = paths[0].relative_to(root.parent).as_posix()
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root.parent}"]
-    command += [f"--LabApp.default_url=/lab/tree/{first}", "--LabApp.news_url=None"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += [f"--LabApp.default_url=/lab/tree/{first}"]
     command += [] if browser else ["--no-browser"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # as in many containers
         command.append("--allow-root")
+    # Settings that ask no question about news, and fetch none.
+    settings = [str(Path(__file__).with_name("notebooks") / "jupyter")]
+    settings += filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(settings)
     os.chdir(root)
     if os.name == "posix":  # become JupyterLab: Ctrl-C is its own to answer
         os.execv(command[0], command)

@@ -127,6 +127,8 @@ def test_a_learners_first_session(page):
     right = "def n_correct(logits, labels):\n    return int((logits.argmax(dim=1) == labels).sum())"
     answer_and_check(page, right)
     assert "correct" in verdict(page, "correct")
+    # JupyterLab's own question about news would lie over the learner's cells.
+    assert page.locator(".Toastify__toast").count() == 0
 
 
 def test_restart_and_run_all_ends_with_the_same_verdict(page):
