@@ -183,7 +183,7 @@ def best_checkpoint(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         rounds += [[0.4], [_NAN, 0.2], scores(9), [0.9, *scores(3)], [*scores(3), 0.9], [0.0, 0.0]]
     for of_epochs in rounds:
         inputs = _checkpoint_inputs(rng, of_epochs)
-        _read_checkpoint(ask(inputs), inputs)
+        _read_checkpoint(ask(inputs), inputs, hard)
     for n in (1, 4) if hard else (3,):
         refused(
             ask(_checkpoint_inputs(rng, [_NAN] * n)),
@@ -198,7 +198,7 @@ def _checkpoint_inputs(rng: torch.Generator, scores: list[float]) -> dict:
     return {"model": spec, "scores": scores, "epochs": len(scores), "moves": moves}
 
 
-def _read_checkpoint(answer: dict, inputs: dict) -> None:
+def _read_checkpoint(answer: dict, inputs: dict, hard: bool) -> None:
     completed(answer)
     scores, epochs = inputs["scores"], inputs["epochs"]
     n_trained, n_scored = (answer["events"].count(what) for what in ("train", "score"))
@@ -219,7 +219,8 @@ def _read_checkpoint(answer: dict, inputs: dict) -> None:
         states.append(
             {n: v + (move if v.is_floating_point() else 1) for n, v in states[-1].items()}
         )
-    shown = ", ".join(f"{score:.2f}" for score in scores)
+    # What the hidden tests have asked is not shown.
+    shown = "" if hard else " of the scores " + ", ".join(f"{score:.2f}" for score in scores)
     valid = [k for k in range(epochs) if not math.isnan(scores[k])]
     best = max(valid, key=lambda k: (scores[k], -k)) + 1
     value = answer["returned"]
@@ -230,7 +231,7 @@ def _read_checkpoint(answer: dict, inputs: dict) -> None:
     negative = max(scores[k] for k in valid) < 0
     if negative and (epoch in (None, 0) or not isinstance(state, dict) or not state):
         seen = f"epoch {describe(epoch)}"
-        raise NotYet("negative", expected=f"epoch {best} of the scores {shown}", seen=seen)
+        raise NotYet("negative", expected=f"epoch {best}{shown}", seen=seen)
     epoch = int(number(epoch, expected="the number of an epoch"))
     if epoch != best:
         k = epoch - 1
@@ -245,7 +246,7 @@ def _read_checkpoint(answer: dict, inputs: dict) -> None:
             key = "lowest"
         elif epoch == epochs:
             key = "last"
-        raise NotYet(key, expected=f"epoch {best} of the scores {shown}", seen=f"epoch {epoch}")
+        raise NotYet(key, expected=f"epoch {best}{shown}", seen=f"epoch {epoch}")
     score = score.item() if isinstance(score, Tensor) and score.ndim == 0 else score
     if isinstance(score, float) and math.isnan(score):
         raise NotYet("nan", expected=f"{scores[best - 1]:.4f}", seen="NaN")
@@ -344,7 +345,7 @@ def _read_stages(answer: dict, inputs: dict) -> None:
     completed(answer)
     n_blocks = len(inputs["model"]["blocks"])
     names = [name for name, _ in build(inputs["model"]).named_parameters()]
-    highest = 0
+    highest, last, n_groups = 0, None, 0
     for stage, seen in zip(inputs["stages"], answer["stages"], strict=False):
         if seen["returned"] != "an optimiser":
             raise NotYet("no_optimizer", expected="an optimiser", seen=describe(seen["returned"]))
@@ -359,6 +360,11 @@ def _read_stages(answer: dict, inputs: dict) -> None:
         if inputs["two_rates"]:  # the rates of what was held already are free
             new -= set(inputs["held"])
         _read_optimizer(seen["groups"], is_open, new, inputs["lr"], at)
+        if stage == last and len(seen["groups"]) > n_groups:
+            expected = f"{n_groups} groups of the optimiser, as after the call before"
+            what = f"{len(seen['groups'])} after a second call at {at}"
+            raise NotYet("again", expected=expected, seen=what)
+        last, n_groups = stage, len(seen["groups"])
         if seen["unusable"]:
             raised = seen["unusable"]
             seen = f"{raised['type']}: {raised['message'][:150]}"
@@ -486,8 +492,8 @@ def _probing(rng: torch.Generator, options: dict) -> dict:
         # A linear head can be right everywhere: so a weak penalty, or none, is no drawback.
         scores = features @ torch.randn(features.shape[1], classes, generator=rng)
         labels = ((scores - scores.mean(0)) / scores.std(0)).argmax(1)
-    # A head that knows nothing: what it can do afterwards it has learned in the call.
-    spec["state"]["head.weight"] = 0.3 * torch.randn(classes, features.shape[1], generator=rng)
+    # A head that is sure of nonsense: what it can do afterwards a new one has learned in the call.
+    spec["state"]["head.weight"] = 30 * torch.randn(classes, features.shape[1], generator=rng)
     return {
         "model": spec,
         "images": images,
@@ -519,6 +525,10 @@ def _read_phases(ask: Ask, inputs: dict) -> None:
     if accuracy(probed) < wanted - 0.02 - 1e-6:
         fast = ask({**inputs, "steps": 0, "rate": 0.1, "training": False})["state"]
         key = "probe_rate" if fast and accuracy(fast) > accuracy(probed) + 0.1 else "probe"
+        # A new head has nothing of the old one, which is far longer than any that was fitted.
+        old, head = start["head.weight"], probed["head.weight"]
+        if not torch.equal(head, old) and (head * old).sum() > 0.5 * old.square().sum():
+            key = "old_head"
         raise NotYet(key, expected=expected, seen=f"{accuracy(probed):.3f} with ft_steps = 0")
 
     held, kept_mode_again = _phases(ask, inputs, 20, _TINY, training=False)

@@ -362,9 +362,11 @@ def time_to_target(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         i = next(i for i, (a, b) in enumerate(zip(seen, truth, strict=True)) if a != b)
         history, target = cases[i]
         rows = ", ".join(f"{row['val_accuracy']:.2f} at {row['step']:g}" for row in history)
+        # What the hidden tests have asked is not shown.
+        shown = "" if hard else f" for a target of {target:.2f}; validation accuracies: {rows}"
         raise NotYet(
             key.rstrip("2345"),
-            expected=f"{truth[i]:g} for a target of {target:.2f}; validation accuracies: {rows}",
+            expected=f"{truth[i]:g}{shown}",
             seen=f"{seen[i]:g}",
         )
     for key, history, target in (

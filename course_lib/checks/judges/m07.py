@@ -32,6 +32,14 @@ def LoRALinear(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         answer = ask(inputs := _lora_inputs(rng, n_in, n_out, rank, bias, dtype))
         _require_accepted(answer, f"rank {rank} for a layer from {n_in} to {n_out} features")
         _read_lora(answer, inputs)
+    # Many features in half precision: there a start that is far too wide overflows. Not every way
+    # of drawing numbers exists for it, so who stops with an error is not judged by that.
+    answer = ask(_lora_inputs(rng, 4096, 6, 2, True, torch.float16))
+    if not answer["raised"] and not all(
+        isinstance(y, Tensor) and y.isfinite().all() for y in answer["start"]
+    ):
+        seen = "NaN or infinity for 4096 features in float16"
+        raise NotYet("start", expected="the given linear's output, also then", seen=seen)
     inputs = _lora_inputs(rng, 6, 9, 2, True, torch.float32)
     answer = ask({**inputs, "device": "meta"})
     if answer["raised"] or answer.get("devices") != ["meta"]:

@@ -363,8 +363,20 @@ MESSAGES = {
             "for the guess and covers 95 %.",
             "Which distribution was made for a mean of few values with an unknown spread?",
         ),
+        "population": Message(
+            "The spread of a sample is its sum of squares over n - 1.",
+            "It was divided by n: `numpy.std` does so unless told otherwise (`torch.std` does "
+            "not). With five seeds the interval is 11 % too narrow.",
+            "Which argument of `numpy.std` sets the divisor?",
+        ),
+        "degrees": Message(
+            "Student's t has n - 1 degrees of freedom for a mean of n differences.",
+            "The interval is off by exactly what one or two degrees of freedom more would make.",
+            "One number has been estimated from the n differences before their spread: the mean. "
+            "How many degrees are left?",
+        ),
         "width": Message(
-            "The width is close to that of the t interval of the differences (0.8 to 1.2 of it).",
+            "The width is close to that of the t interval of the differences (0.8 to 1.3 of it).",
             "Perhaps the quantile does not belong to this number of seeds, the spread is not that "
             "of the differences, or a bootstrap resamples a and b separately.",
             "Print the standard deviation of the differences, the standard error and the factor "

@@ -295,6 +295,12 @@ MESSAGES = {
             "How can you tell which parameters the optimiser holds already? Compare by identity, "
             "not by value.",
         ),
+        "again": Message(
+            "A second call with the same stage changes nothing.",
+            "Nothing new is open, and yet the optimiser got another group, an empty one. After a "
+            "hundred calls it has a hundred.",
+            "When is there nothing to add?",
+        ),
         "rate": Message(
             "New groups have the rate of the optimiser's first group.",
             "Another rate was used: the default of the optimiser's class, the one with which the "
@@ -355,6 +361,12 @@ MESSAGES = {
             "phase one is left out, takes a few steps instead of `probe_steps`, or the fitted head "
             "is not the one in the model.",
             "Print the training accuracy at the end of phase one.",
+        ),
+        "old_head": Message(
+            "Phase one fits a *new* head.",
+            "It went on from the head that came with the model. That one is sure of the classes of "
+            "its old task, and must unlearn them before it learns these.",
+            "Where in your function is the new layer made?",
         ),
         "not_cleared": Message(
             "Each step of an optimiser follows the gradient of its own loss only.",

@@ -44,6 +44,18 @@ def wrong_population_deviation_and_normal_quantile(a, b):
     return _around(d, 1.96 * d.std() / math.sqrt(len(d)))
 
 
+def wrong_population_deviation(a, b):
+    """Named `population`."""
+    d = _differences(a, b)
+    return _around(d, _t(d) * d.std() / math.sqrt(len(d)))
+
+
+def wrong_n_degrees_of_freedom(a, b):
+    """Named `degrees`."""
+    d = _differences(a, b)
+    return _around(d, stats.t.ppf(0.975, df=len(d)) * stats.sem(d))
+
+
 def wrong_percentile_bootstrap(a, b):
     """Named `few_seeds`."""
     d = _differences(a, b)

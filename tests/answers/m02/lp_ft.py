@@ -80,6 +80,17 @@ def wrong_few_steps(model, images, labels, probe_steps, ft_steps, ft_lr):
     return _tune(model, images, labels, ft_steps, ft_lr)
 
 
+def wrong_old_head_trained_on(model, images, labels, probe_steps, ft_steps, ft_lr):
+    """Named `old_head`."""
+    features = _features(model, images)
+    optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)
+    for _ in range(probe_steps):
+        optimizer.zero_grad()
+        F.cross_entropy(model.head(features), labels).backward()
+        optimizer.step()
+    return _tune(model, images, labels, ft_steps, ft_lr)
+
+
 def wrong_fitted_head_lost(model, images, labels, probe_steps, ft_steps, ft_lr):
     """Named `probe`."""
     _probe(copy.deepcopy(model), images, labels, probe_steps)
@@ -310,6 +321,7 @@ def right_sgd_on_a_copy(model, images, labels, probe_steps, ft_steps, ft_lr):
 
 def right_lbfgs(model, images, labels, probe_steps, ft_steps, ft_lr):
     features = _features(model, images)
+    model.head.reset_parameters()
     optimizer = torch.optim.LBFGS(model.head.parameters(), max_iter=probe_steps)
 
     def closure():

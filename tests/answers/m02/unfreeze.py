@@ -225,6 +225,15 @@ def wrong_momentum_of_zero(model, optimizer, stage):
     return _add_new(model, optimizer)
 
 
+def wrong_a_group_at_every_call(model, optimizer, stage):
+    """Named `again`."""
+    _set(*_split(model, stage))
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    new = [p for p in model.parameters() if p.requires_grad and id(p) not in held]
+    optimizer.add_param_group({"params": new, "lr": optimizer.param_groups[0]["lr"]})
+    return optimizer
+
+
 def wrong_another_rate(model, optimizer, stage):
     """Named `rate`."""
     _set(*_split(model, stage))
