@@ -10,6 +10,7 @@ import torch
 from course_lib.checks import wire
 from course_lib.checks.answer import random_state_kept, reply
 from course_lib.checks.exercises import EXERCISES
+from course_lib.checks.messages import common
 from course_lib.checks.verdict import CodeRaised, NotAttempted, NotYet, Verdict, messages_of
 from course_lib.errors import CourseError
 
@@ -91,8 +92,10 @@ def _verdict(exercise: str, judge: Callable[[], None]) -> Verdict:
             exercise,
             "raised",
             key="raised",
+            holds=common.RAISED.holds,
             seen=f"{raised['type']}: {raised['message']}"[:_MAX_SEEN],
-            next_step="Read the last of your lines first; print the values it uses.",
+            misconception=common.CAUSES.get(raised["type"], common.RAISED.misconception),
+            next_step=common.RAISED.next_step,
             lines=[_line(row) for row in raised["lines"][-_MAX_LINES:]],
         )
     return Verdict(exercise, "correct")

@@ -17,6 +17,7 @@ from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.verdict import Verdict
 from tests.answers import FILES, answers, expected
 from tests.apart import process_apart
+from tests.mutants import defined
 
 SEEDS = {"visible": range(5), "hidden": range(2)}
 CHECKED = [row.id for row in EXERCISES.values() if row.solution]
@@ -41,10 +42,21 @@ def test_answer_gets_the_verdict_it_deserves(exercise: str, name: str, hard: boo
     for seed in SEEDS["hidden" if hard else "visible"]:
         verdict = _verdict(exercise, name, seed, hard)
         assert (verdict.outcome, verdict.key) == deserved, f"seed {seed}\n{verdict.as_text()}"
+        rows = dict(verdict.rows())
+        if verdict.outcome == "raised":
+            assert {"What should hold", "Seen", "Perhaps", "Next"} <= rows.keys()
         if verdict.outcome == "not yet":
-            rows = dict(verdict.rows())
             assert rows.keys() == {"What should hold", "Expected", "Seen", "Perhaps", "Next"}
             assert max(map(len, rows.values())) < 400
+
+
+@visible_and_hidden
+@pytest.mark.parametrize("exercise", CHECKED)
+def test_the_reference_is_accepted(exercise: str, hard: bool) -> None:
+    channel = run.in_process(defined(exercise))
+    for seed in SEEDS["hidden" if hard else "visible"]:
+        verdict = run.judge(exercise, channel, seed=seed, hard=hard)
+        assert verdict.correct, f"seed {seed}\n{verdict.as_text()}"
 
 
 @pytest.mark.parametrize("exercise", CHECKED)

@@ -54,3 +54,30 @@ MESSAGES = {
         "Restart the kernel, run all cells, and look at the first cell that does not come back.",
     ),
 }
+
+RAISED = Message(
+    "The code runs through for every input that the exercise allows.",
+    "The line does something that is not possible with the values it has there.",
+    "Read the last of your lines first; print the values it uses.",
+)
+
+# What usually lies behind an exception that a learner did not mean to raise, by its type.
+CAUSES = {
+    "AssertionError": "An assertion of yours does not hold for an input that the exercise allows.",
+    "AttributeError": "The object is of another kind than that line believes, or is None: a "
+    "function without a `return` gives None.",
+    "IndexError": "An index is beyond the end, or there are fewer dimensions than that line "
+    "believes. Labels need not be 0 to 9, batches need not be full.",
+    "KeyError": "A dictionary has no such key; its keys are names, and names differ from model to "
+    "model.",
+    "NameError": "A name is misspelt, or is made in a cell that was not run, or elsewhere.",
+    "RuntimeError": "Two tensors do not fit: another shape, dtype or device than that line "
+    "believes, or a gradient asked of what has no graph.",
+    "TypeError": "A function was called with other arguments than it takes, or a value is of "
+    "another kind (list, array, tensor, number) than that line believes.",
+    "UnboundLocalError": "A variable is set in a branch that was not taken here, or in a loop that "
+    "did not run.",
+    "ValueError": "An input that the exercise allows was refused, or a function was given a value "
+    "it cannot take.",
+    "ZeroDivisionError": "Something was divided by 0, for an input that the exercise allows.",
+}

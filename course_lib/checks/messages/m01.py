@@ -124,7 +124,8 @@ MESSAGES = {
         "value": Message(
             "Each value is the byte over 255, minus its channel's mean, divided by its channel's "
             "std.",
-            "No usual slip gives these numbers.",
+            "Perhaps the numbers were rounded (half precision keeps three digits), the result was "
+            "never filled in, or something else was done to it than these three steps.",
             "Work out one pixel by hand: {byte}, with mean {mean} and std {std}.",
         ),
     },
@@ -231,7 +232,8 @@ MESSAGES = {
         ),
         "value": Message(
             "Each row is what enters the head for that image, in eval mode.",
-            "No usual slip gives these numbers.",
+            "Perhaps something comes between the backbone and the result: a normalisation, a "
+            "rounding, another layer, or images in another order.",
             "Take one image: compare its row with what the head receives for it.",
         ),
     },

@@ -131,7 +131,8 @@ MESSAGES = {
         "value": Message(
             "The loss is the sum of the squared differences between both covariance matrices, over "
             "4·d².",
-            "No usual slip gives these numbers.",
+            "Perhaps the differences were summed, or made absolute, and not squared one by one, or "
+            "another matrix than the covariance was compared.",
             "Take two rows of two features and compute both covariances by hand.",
         ),
     },
@@ -238,7 +239,9 @@ MESSAGES = {
         "value": Message(
             "The loss is the mean kernel within the source, plus within the target, minus twice "
             "the mean across.",
-            "No usual slip gives these numbers.",
+            "Perhaps the bandwidths are not what the signature says (their number is free, and the "
+            "median is over all pairs of both domains), or the two sides have different sizes and "
+            "one of them was cut.",
             "Take two rows and two rows of one feature, one bandwidth, and compute the kernels by "
             "hand.",
         ),
@@ -320,7 +323,8 @@ MESSAGES = {
         "dtype": _DTYPE,
         "gradient": Message(
             "The gradient that comes back is exactly -λ times the incoming one.",
-            "No usual slip gives these numbers.",
+            "Perhaps λ is added and not multiplied, the gradient is clipped or normalised, or a "
+            "factor beside λ has come in.",
             "Send a gradient of ones through, with lam = {lam}, and look at x.grad.",
         ),
     },
@@ -387,9 +391,9 @@ MESSAGES = {
         ),
         "variance": Message(
             "The variance is the mean of the batches' own variances.",
-            "The means are right; the variances were combined in another way, or images were put "
-            "into other batches.",
-            "Are your batches consecutive pieces of the images, in their order?",
+            "The means are right. Perhaps the standard deviation was taken, the variances were "
+            "combined in another way, or images were put into other batches.",
+            "Is it a variance? Are your batches consecutive pieces of the images, in their order?",
         ),
         "eval_pass": Message(
             "Each layer sees what it will see in use: an input that the layers before it have "
@@ -412,7 +416,8 @@ MESSAGES = {
         "statistics": Message(
             "Each running statistic is the mean, over the batches, of that batch's own mean or "
             "unbiased variance of each channel.",
-            "No usual slip gives these numbers.",
+            "Perhaps the images were changed on their way (scaled, normalised once more), or "
+            "another set of batches was used.",
             "Take a model with one batch-norm layer and two batches, and compute by hand.",
         ),
         "weights": Message(

@@ -227,7 +227,8 @@ MESSAGES = {
         ),
         "value": Message(
             "Logits are minus the squared Euclidean distances to the class means.",
-            "No usual slip gives these numbers.",
+            "Perhaps a class is represented by something else than the mean of its examples (their "
+            "median, their sum, one of them), or the distance is another.",
             "Take two classes with one example each, in two dimensions, and work them out by hand.",
         ),
     },
@@ -311,7 +312,8 @@ MESSAGES = {
         ),
         "value": Message(
             "The loss is mean[same · d² + (1 - same) · max(0, margin - d)²].",
-            "No usual slip gives this number.",
+            "Perhaps d is not the Euclidean distance (a cosine, a sum of absolute differences), or "
+            "the margin is left out, or stands in the term of the alike pairs.",
             "Work out two pairs by hand, one alike and one unlike.",
         ),
     },
@@ -402,8 +404,8 @@ MESSAGES = {
         ),
         "value": Message(
             "Logits are the scale times the cosine.",
-            "No usual slip gives these numbers. Perhaps an epsilon is so large that it changes "
-            "ordinary rows.",
+            "Perhaps rows were centred first, one row's length was used for all, or an epsilon is "
+            "so large that it changes ordinary rows.",
             "Work out one row by hand.",
         ),
     },

@@ -423,8 +423,9 @@ MESSAGES = {
         "value": Message(
             "The score is the sum, over the steps of recall, of the step times the best precision "
             "from there on.",
-            "No usual slip gives this number. Perhaps the ranking was cut into steps, or one case "
-            "is treated in a way of its own.",
+            "Perhaps the ranking was cut at a few thresholds, the precision was used twice (as it "
+            "is and as the best from there on), or a case such as a single object is treated in a "
+            "way of its own.",
             "Take three predictions (hit, false alarm, hit) of three objects, and work it out by "
             "hand: 1/3 · 1 + 1/3 · 2/3.",
         ),

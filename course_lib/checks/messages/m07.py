@@ -126,7 +126,8 @@ MESSAGES = {
         ),
         "value": Message(
             "The output is W x + b + (alpha / rank) · B A x.",
-            "No usual slip gives these numbers; perhaps something random acts in between.",
+            "Perhaps a factor of the update is missing or doubled, or something random, such as "
+            "dropout, acts in between.",
             "Take in = 2, out = 3, rank = 1, and work out one x by hand.",
         ),
         "no_gradient": Message(
@@ -232,7 +233,8 @@ MESSAGES = {
         ),
         "value": Message(
             "The merged weight is W + scale · B A.",
-            "No usual slip gives these numbers.",
+            "Perhaps a mean was taken where a sum is meant, or the scale acts on both parts, or on "
+            "neither.",
             "Take in = 2, out = 3, rank = 1, and work it out by hand.",
         ),
         "bias_lost": Message(
@@ -336,7 +338,8 @@ MESSAGES = {
         ),
         "count": Message(
             "The count is rank · (in + out) for each named layer, plus the head.",
-            "No usual slip gives this number; perhaps it was counted at another moment.",
+            "Perhaps it was counted before everything was put in place, or tensors were counted "
+            "and not their numbers.",
             "Count once everything is put in, frozen and opened.",
         ),
         "unusable": Message(
@@ -364,7 +367,8 @@ MESSAGES = {
         ),
         "value": Message(
             "Each named layer computes W x + b + (alpha / rank) · B A x.",
-            "With other factors the model's output is not what these would give.",
+            "With other factors the model's output is not what these would give. Perhaps the scale "
+            "alpha / rank is missing, or a factor.",
             "Does your layer pass the check of `LoRALinear`? Is each built from its own layer?",
         ),
         "training": Message(
