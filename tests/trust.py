@@ -195,8 +195,9 @@ def table(found: dict) -> str:
         "misconception, a hostile one with any. *Escapes* are verdicts that accepted such an",
         "answer, *misnamed* those with another message, *false alarms* those that rejected a right",
         "answer. *The same*: no input within the contract tells the mutant from the reference; the",
-        "proofs are in [same.py](mutants/same.py). Milliseconds are medians on the reference,",
-        "visible and hidden, and say nothing about your machine.",
+        "proofs are in [same.py](mutants/same.py), and there is why the survivors are not caught.",
+        "Milliseconds are medians on the reference, visible and hidden, and say nothing about your",
+        "machine.",
         "",
         "| exercise | seeds | wrong answers | hostile | escapes | misnamed "
         "| right answers | false alarms | mutants | caught | the same | survived | ms |",

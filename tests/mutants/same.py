@@ -1,4 +1,4 @@
-"""Mutants that no input tells from the reference, with the proof of it."""
+"""Mutants that no input tells from the reference, with the proof of it; and the survivors."""
 
 _SPREAD = "The contract asks for a random factor and leaves its distribution free."
 
@@ -82,8 +82,8 @@ SAME: dict[str, dict[str, str]] = {
             "probe = LogisticRegression(C=1 / strength, max_iter=5000).fit(train_x, train_y)  "
             "→  probe = LogisticRegression(C=1 / strength).fit(train_x, train_y)"
         ): (
-            "The contract: class probabilities within 0.05 of scikit-learn's, and this is "
-            "scikit-learn as it comes."
+            "The contract: features of about unit scale, and class probabilities within 0.05 of "
+            "scikit-learn's; this is scikit-learn as it comes."
         ),
         (
             "probe = LogisticRegression(C=1 / strength, max_iter=5000).fit(train_x, train_y)  "
@@ -124,20 +124,6 @@ SAME: dict[str, dict[str, str]] = {
             "1).train(model.training)  →  model.head = nn.Linear(features.shape[1], "
             "labels.max() + 1).train(model.training)"
         ): ("torch takes an integer tensor without dimensions for a size."),
-        (
-            "optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)  →  optimizer = "
-            "torch.optim.Adam(model.head.parameters(), lr=0.04)"
-        ): (
-            "The contract leaves the way to the fitted head free: on unit-scale features Adam "
-            "at 0.01 to 0.05 is there within the 500 steps."
-        ),
-        (
-            "optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)  →  optimizer = "
-            "torch.optim.Adam(model.head.parameters(), lr=0.01)"
-        ): (
-            "The contract leaves the way to the fitted head free: on unit-scale features Adam "
-            "at 0.01 to 0.05 is there within the 500 steps."
-        ),
         ("model.train()  →  (dropped)"): (
             "Of the modes in phase two the contract says one thing, batch-norm in eval; the "
             "other layers of its models (convolution, ReLU, linear) compute the same in both."
@@ -189,5 +175,20 @@ SAME: dict[str, dict[str, str]] = {
         "spread = linear.in_features ** (-0.5)  →  spread = linear.in_features ** (-0.25)": _SPREAD,
         "self.A = nn.Parameter(spread * torch.randn(rank, linear.in_features, **like))  →  "
         "self.A = nn.Parameter(spread / torch.randn(rank, linear.in_features, **like))": _SPREAD,
+    },
+}
+
+# They count as survived: that they get as far is measured, not proved.
+_RATE = (
+    "The contract leaves the way to the fitted head free, and at this rate the head is as good on "
+    "features of unit scale. Where they are so correlated that half the rate does not arrive in "
+    "500 steps, the reference may fall short as well."
+)
+
+SURVIVED: dict[str, dict[str, str]] = {
+    "lp_ft": {
+        "optimizer = torch.optim.Adam(model.head.parameters(), lr=0.02)  →  "
+        f"optimizer = torch.optim.Adam(model.head.parameters(), lr={rate})": _RATE
+        for rate in ("0.01", "0.04")
     },
 }
