@@ -754,10 +754,13 @@ plots.show(
 # ```
 #
 # It is common, also in published code: train without target labels, then keep the checkpoint or
-# the method that is best *on the target test set*. Where one method is far ahead, that gilds
-# nothing: {{bugs.tuned_on_target.hand}} on our first shift. Where none works it does, and that is
-# where one is tempted: {{bugs.tuned_on_target.difference}} for |photo - digit| and
-# {{bugs.tuned_on_target.missing}} with the missing classes, against the library's honest choice.
+# the method that is best *on the target test set*. How much too good is the report, against the
+# library's honest choice? Where one method is far ahead, it gilds nothing:
+# {{bugs.tuned_on_target.hand}} on our first shift.
+#
+# Where none works one is tempted most. With the missing classes the report gains
+# {{bugs.tuned_on_target.missing}} ({{bugs.tuned_on_target.missing.verdict}}); under |photo - digit|
+# {{bugs.tuned_on_target.difference}} ({{bugs.tuned_on_target.difference.verdict}}).
 #
 # ### Exercise: `select_model`
 #
