@@ -46,3 +46,13 @@ def test_04_the_settings_of_dann_that_were_tried():
     assert second | {"method": "DANN"} == chosen["methods"]["steady"]
     assert second["weight"] < chosen["methods"]["DANN"]["weight"]
     assert second["align_lr"] < chosen["methods"]["DANN"]["align_lr"]
+
+
+def test_readme_which_aims_less_data_reaches():
+    for n, aim, reached in ((1, 0.15, False), (2, 0.09, False), (5, 0.04, True)):
+        gain = {
+            scratch: results.numbers()[f"ft.digits.{n}.lpft.over_{scratch}"]["mean"]
+            for scratch in ("scratch_same_steps", "scratch", "plain_scratch")
+        }
+        assert (gain["scratch_same_steps"] >= aim) is reached, n
+        assert gain["scratch"] < aim < gain["plain_scratch"], n
