@@ -3,6 +3,7 @@
 from statistics import stdev
 
 from course_lib.evidence import results
+from tests.mini import ROOT
 
 ABOVE, BELOW, NEITHER = "above zero", "below zero", "not told apart from zero"
 
@@ -56,3 +57,13 @@ def test_readme_which_aims_less_data_reaches():
         }
         assert (gain["scratch_same_steps"] >= aim) is reached, n
         assert gain["scratch"] < aim < gain["plain_scratch"], n
+
+
+def test_readme_which_modules_record_claims_and_ask_for_predictions():
+    texts = {
+        path.name[:2]: path.read_text(encoding="utf-8")
+        for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")
+    }
+    recording = {module for module, text in texts.items() if "claims.record(" in text}
+    assert recording == {"00", "01", "02", "03", "04", "05"}
+    assert all("ledger.predict(" in text for text in texts.values())
