@@ -666,18 +666,19 @@ Table(
 # | second choice, as trained | {{adapt.hand.steady.sd}} | {{adapt.photo.steady.sd}} |
 # | second choice, with AdaBN | {{adapt.hand.steady.adabn.sd}} | {{adapt.photo.steady.adabn.sd}} |
 #
-# On the first shift the second choice is steadier. Only as trained does it come down to 3 points;
-# with AdaBN it misses them. On the second shift it misses them both ways, and with AdaBN it is no
-# steadier than the first choice.
+# In these five seeds the second choice is steadier on the first shift. Only as trained does it come
+# down to 3 points; with AdaBN it misses them. On the second shift it misses them both ways, and
+# with AdaBN it is no steadier than the first choice.
 #
 # Five seeds measure a spread roughly: if the accuracies are normal, the true standard deviation may
-# be 0.6 to 2.9 times what they show (95 %).
+# be 0.6 to 2.9 times what they show (95 %). So the ranges of the two choices overlap, on the first
+# shift too, and other seeds may come out otherwise.
 #
 # ### Domains and accuracy
 #
-# The domain classifier of part 2 would not have told you. On the first shift it still knows the
-# domains apart after MMD ({{adapt.hand.mmd.domain.mean}}), where accuracy rose by
-# {{adapt.hand.mmd.adabn.gain.mean}}. Part 7 shows the reverse.
+# The domain classifier of part 2 would not have told you which method reads the target best. On the
+# first shift it still knows the domains apart after MMD ({{adapt.hand.mmd.domain.mean}}), where
+# accuracy rose by {{adapt.hand.mmd.adabn.gain.mean}}. Part 7 shows the reverse.
 #
 # And inside the network? The same picture as at the beginning, before and after.
 

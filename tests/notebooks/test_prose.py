@@ -31,9 +31,11 @@ def test_04_how_steady_dann_is():
         assert shipped[f"{key}.sd"]["text"] == f"{spread:.1f} points"
         return spread
 
-    # "on the first shift the second choice is steadier. Only as trained does it come to 3 points"
+    # "the second choice is steadier on the first shift. Only as trained does it come to 3 points"
     assert sd("hand", "steady") <= 3 < sd("hand", "dann")
     assert 3 < sd("hand", "steady", ".adabn") < sd("hand", "dann", ".adabn")
+    # "the ranges of the two choices overlap, on the first shift too"
+    assert 0.6 * sd("hand", "dann") < 2.9 * sd("hand", "steady")
     # "on the second shift it misses them both ways, and with AdaBN it is no steadier"
     assert sd("photo", "steady") > 3
     assert sd("photo", "steady", ".adabn") >= sd("photo", "dann", ".adabn") > 3
