@@ -14,6 +14,7 @@ import pkgutil
 import sys
 import time
 from pathlib import Path
+from statistics import stdev
 from types import ModuleType
 from typing import Annotated
 
@@ -159,6 +160,9 @@ def numbers(runs: dict) -> dict[str, dict]:
             continue
         found |= _entries(key, mean_interval(of_seeds), of_seeds, unit)
     for file in FILES.values():
+        for key in getattr(file, "SPREADS", ()):
+            if len(values.get(key, {})) > 1:
+                found[f"{key}.sd"] = {"text": f"{100 * stdev(values[key].values()):.1f} points"}
         for key, (a, b) in getattr(file, "PAIRS", {}).items():
             common = sorted(values.get(a, {}).keys() & values.get(b, {}).keys(), key=int)
             if len(common) > 1:

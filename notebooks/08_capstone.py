@@ -599,9 +599,12 @@ display({"text/html": frame, "text/plain": str(page)}, raw=True)
 # %% [markdown]
 # ## 8 · The bug museum
 #
-# Every classic bug of this course, as the two lines that make the difference, and what it cost when
-# we measured it. None of them raises an error. Read them before your next project; once more when
-# its numbers look too good.
+# The classic bugs of this course, as the lines that make the difference, and what each cost when we
+# measured it. None of them raises an error. Read them before your next project; once more when its
+# numbers look too good.
+#
+# A bug whose cost nobody measured is not here. You met two of those: `softmax` before
+# `cross_entropy` (module 00), and gradients left behind in a frozen model (module 01).
 
 # %%
 museum.exhibits()

@@ -1,7 +1,7 @@
 """The claims of an introductory article on transfer learning, in our words, to be checked.
 
-Four techniques and four impacts. Each module lets the learner put a number, an interval and a
-verdict of their own beside one of them.
+Four techniques and four impacts. Modules 00 to 05 let the learner put a number, an interval and a
+verdict of their own beside them.
 """
 
 from typing import NamedTuple

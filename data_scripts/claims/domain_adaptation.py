@@ -293,6 +293,10 @@ CLAIMS = {
     "steadier_dann": steadier_dann,
 }
 SEEDS = dict.fromkeys(CLAIMS, 5)
+SPREADS = tuple(
+    f"adapt.{shift}.{name}{end}"
+    for shift, name, end in product(("hand", "photo"), ("dann", "steady"), ("", ".adabn"))
+)
 PAIRS = {
     f"adapt.{shift}.{name}.gain": (f"adapt.{shift}.{name}", f"adapt.{shift}.source")
     for shift, name in product(
