@@ -16,6 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 LONGEST = 20_000  # characters of a cell or of an output: some ways to show it take their square
 _LINE = 2_000
+_MATHS = re.compile(r"\\\\[(\[]|\\begin\{")  # of each of these the end is looked for
 
 _TAGS = re.compile(
     "a|blockquote|br|code|d[dlt]|del|details|div|em|h[1-6r]|img|input|[ou]l|li|p|pre|span|strong|"
@@ -38,8 +39,9 @@ def harmless(text: str, attachments: dict) -> str:
     text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
     # the language of a code block: nobody's lexer of another language is known to come to an end
     text = re.sub(r"(?m)^([ \t>*+:\-\d.)]*(?:`{3,}(?=[^`\n]*$)|~{3,})).*$", r"\1", text)
+    few = len(_MATHS.findall(text)) < 100
     for form in (text, re.sub(r"\](?=[(:](?!https?://))", "] ", text)):
-        if _is_harmless(form, _Uncoloured, attachments):
+        if few and _rendered(form, _Uncoloured, attachments) is not None:
             return form
     fence = "~" * (1 + max(map(len, re.findall("~+", text)), default=2))
     return f"{fence}\n{text}\n{fence}"
@@ -61,9 +63,8 @@ def tight(code: str) -> str:
 def markdown2html(context: Context, source: str) -> str:
     """Make a page's part of Markdown, or show it as it is written if that would not be harmless."""
     attachments = context.get("cell", {}).get("attachments", {})
-    if _is_harmless(source, IPythonRenderer, attachments):
-        return _rendered(source, IPythonRenderer, attachments)
-    return f"<pre>{escape(source)}</pre>"
+    html = _rendered(source, IPythonRenderer, attachments)
+    return f"<pre>{escape(source)}</pre>" if html is None else html
 
 
 def highlight_code(source: str, language: str | None = None, metadata: dict | None = None) -> str:
@@ -85,19 +86,18 @@ class _Uncoloured(IPythonRenderer):
         return super().block_code(code)
 
 
-def _rendered(text: str, renderer: type[IPythonRenderer], attachments: dict) -> str:
-    return MarkdownWithMath(renderer(escape=False, attachments=attachments)).render(text)
-
-
-def _is_harmless(text: str, renderer: type[IPythonRenderer], attachments: dict) -> bool:
+def _rendered(text: str, renderer: type[IPythonRenderer], attachments: dict) -> str | None:
+    """Return Markdown as HTML, None if that is not harmless."""
     reader = _Reader()
     try:
+        markdown = MarkdownWithMath(renderer(escape=False, attachments=attachments))
+        html = markdown.render(text)
         # the templates strip this prefix of a link, so that what follows it is the scheme
-        reader.feed(filters.strip_files_prefix(_rendered(text, renderer, attachments)))
+        reader.feed(filters.strip_files_prefix(html))
         reader.close()
     except Exception:  # a picture that is not attached, a text that the library cannot render
-        return False
-    return reader.harmless
+        return None
+    return html if reader.harmless else None
 
 
 class _Reader(HTMLParser):

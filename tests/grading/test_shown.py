@@ -252,6 +252,14 @@ def test_no_lexer_reads_what_a_learner_says_is_a_program(exporters, lexed, who, 
     assert lexed == []
 
 
+@pytest.mark.parametrize("start", ["\\\\(", "\\\\[a", "\\begin{a}"])
+def test_mathematics_without_end_is_shown_as_it_is_written(exporters, start, tmp_path):
+    cell = stored(start * 2_000, tmp_path)
+    assert cell.source.startswith("~~~\n\\")
+    assert f"<pre><code>{start}" in exported(exporters[WHO[2]], [cell])[0]
+    assert stored(f"{start} x" * 50, tmp_path).source == f"{start} x" * 50
+
+
 @pytest.mark.parametrize("who", WHO[:2])
 def test_of_a_long_output_the_beginning_is_shown(exporters, who):
     text = "\x1b[31ma" * 66_000
