@@ -36,3 +36,9 @@ c.GenerateFeedback.preprocessors = [
 c.GenerateFeedback.HTMLExporter.template_name = "course_feedback"
 c.GenerateFeedback.HTMLExporter.template_file = "overview.html.j2"
 c.GenerateFeedback.HTMLExporter.extra_template_basedirs = TEMPLATES
+
+# In the feedback pages and in formgrader: nothing that a learner wrote runs or takes for ever.
+c.HTMLExporter.filters = {
+    name: f"course_lib.grading.shown.{name}"
+    for name in ("markdown2html", "highlight_code", "ansi2html")
+}

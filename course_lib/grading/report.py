@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from course_lib.checks.exercises import EXERCISES
-from course_lib.checks.verdict import messages_of
+from course_lib.checks.verdict import Message, messages_of
 from course_lib.errors import CourseError
 from course_lib.grading import figures
 from course_lib.grading.grade import all_rows, safe_cell
@@ -151,12 +151,19 @@ def _misconceptions(module: Module) -> list[dict]:
             "exercise": exercise,
             "key": key,
             "learners": len(students),
-            "what should hold": messages_of(exercise)[key].holds,
-            "what may be believed": messages_of(exercise)[key].misconception,
+            "what should hold": _message(exercise, key).holds,
+            "what may be believed": _message(exercise, key).misconception,
             "who": " ".join(students),
         }
         for (exercise, key), students in sorted(keys.items(), key=lambda item: -len(item[1]))
     ]
+
+
+def _message(exercise: str, key: str) -> Message:
+    try:
+        return messages_of(exercise)[key]
+    except KeyError:  # graded by another version of the course
+        return Message("This version of the course has no message of that name.", "", "")
 
 
 def _by_hand(module: Module) -> list[dict]:

@@ -16,8 +16,10 @@ from copydetect import CodeFingerprint, compare_files
 from copydetect.utils import highlight_overlap
 from nbformat import NotebookNode
 
+from course_lib.grading.shown import tight
+
 NOISE = 25  # signs of the shortest passage that can count
-LONGEST = 100_000  # signs of one learner's that are read
+LONGEST = 30_000  # signs of one learner's that are read; a module's answers have 5,000
 COMMON, COMMON_SHARE = 3, 0.05  # more learners than that have it: no sign of copying
 SHARE, SIGNS = 0.5, 80  # a pair is shown if it shares so much of the smaller one, and so many signs
 
@@ -43,7 +45,7 @@ def written(notebook: dict, release: NotebookNode) -> dict[str, str]:
         own = str(cell.get("id", "")).startswith("own-") and cell["cell_type"] == "code"
         if (answer or own) and source.strip() not in given:
             parts["code" if cell["cell_type"] == "code" else "text"].append(source)
-    return {kind: "\n\n".join(sources)[:LONGEST] for kind, sources in parts.items()}
+    return {kind: tight("\n\n".join(sources))[:LONGEST] for kind, sources in parts.items()}
 
 
 def similar(works: dict[str, dict[str, str]], release: NotebookNode) -> list[Pair]:

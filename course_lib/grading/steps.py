@@ -4,7 +4,6 @@ nbgrader runs every preprocessor with the course folder as its working folder, s
 nbgrader's own, relative to it.
 """
 
-import re
 from pathlib import Path
 
 import nbformat
@@ -15,6 +14,7 @@ from traitlets import Bool
 
 from course_lib.grading.judged import judged
 from course_lib.grading.outcomes import PUT_RIGHT
+from course_lib.grading.shown import harmless
 from course_lib.notebooks.rebuild import read_notebook, rebuild
 
 
@@ -25,30 +25,13 @@ def rebuilt_from(release: Path, submission: NotebookNode) -> NotebookNode:
     sources = {cell.source for cell in given.cells}
     for cell in rebuilt.cells:
         if cell.cell_type != "code" and cell.source not in sources:
-            cell.source = _harmless(cell.source)
+            cell.source = harmless(cell.source, cell.get("attachments", {}))
     rebuilt.metadata.setdefault("course", {})["notes"] = notes
     if notes:
         lines = "\n".join(f"- {note}" for note in notes)
         about = f"**What was put right before grading**\n\n{lines}"
         rebuilt.cells.insert(0, nbformat.v4.new_markdown_cell(about, id=PUT_RIGHT))
     return rebuilt
-
-
-_LONG, _LINE = 20_000, 2_000  # characters
-
-
-def _harmless(text: str) -> str:
-    """Leave no tag and no link to a script in Markdown: it would run in the reader's browser.
-
-    And no text without end: some patterns of what makes a page of it take the square of the length.
-    """
-    if len(text) > _LONG:
-        left_out = f"(The rest of {len(text):,} characters is left out.)"
-        text = f"{text[:_LONG]}\n\n{left_out}"
-    text = re.sub(rf"(.{{{_LINE}}})(?=.)", r"\1\n", text)
-    text = re.sub(r"&(?=#|\w+;)", "& ", text)  # an entity may stand for any sign
-    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
-    return re.sub(r"(?i)(java|vb)script(?=\s*:)", r"\1script ", text)
 
 
 class Submitted(NotebookExporter):

@@ -103,7 +103,9 @@ def test_nothing_a_learner_wrote_runs_in_the_browser_of_who_reads_it(course, tmp
         "[a](javascript:alert(1)) [b](java&#115;cript:alert(1)) <javascript:alert(1)> [c] "
         "[d](JavaScript\t:x) [k](&#106avascript:x) [l](javascript&colon;x)\n\n"
         "[c]: vbscript:alert(2)\n\n![e](javascript:alert(3)) <b onclick=alert(4)>f</b> "
-        "&lt;script>g</script> [here](https://example.org/?a=1&b=2), as p < 0.05 & q > 2."
+        "&lt;script>g</script> "
+        r"[m](javascript\:alert(5)) [n](&\#106;avascript:alert(6)) "
+        "[here](https://example.org/?a=1&b=2), as p < 0.05 & q > 2."
     )
     release = read_notebook(course / "release" / MODULE / f"{MODULE}.ipynb")
     notebook = answered(release, why_frozen_features=answer)

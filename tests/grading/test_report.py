@@ -14,7 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.grading import figures
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import api, build, grade, write_grades
-from course_lib.grading.report import FOLDER, write_class_report
+from course_lib.grading.report import FOLDER, Module, _misconceptions, write_class_report
 from course_lib.notebooks.rebuild import read_notebook
 from tests.mini import MODULE, RIGHT, SHARE, answered, save, write_course
 
@@ -148,6 +148,20 @@ def test_without_marks_a_sentence_says_what_to_do(tmp_path):
     build(root, MODULE)
     with pytest.raises(CourseError, match="run `course grade`"):
         write_class_report(root, progress=False)
+
+
+def test_verdicts_of_another_version_of_the_course_are_counted_by_their_names():
+    verdict = {"outcome": "not yet", "key": "former", "seen": ""}
+    row = {"student": "s01", "score": 0.0, "exercises": {"n_correct": 0.0, "former": 0.0}}
+    verdicts = {"s01": {"n_correct": verdict, "former": verdict}}
+    rows = _misconceptions(Module(MODULE, [row], verdicts, []))
+    assert {(row["exercise"], row["key"]) for row in rows} == {
+        ("n_correct", "former"),
+        ("former", "former"),
+    }
+    assert {row["what should hold"] for row in rows} == {
+        "This version of the course has no message of that name."
+    }
 
 
 def test_figures_have_the_lengths_they_say():

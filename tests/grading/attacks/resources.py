@@ -3,6 +3,8 @@
 Each follows a right answer to ``n_correct``, which was judged before and must keep its points.
 """
 
+import nbformat
+
 from tests.grading.attacks import CAGED, attack, own_cell
 from tests.mini import RIGHT, answered
 
@@ -315,3 +317,14 @@ for number in range(60):
     plt.figure()
 """,
     )
+
+
+@attack("n_correct: correct", n_correct=1)
+def pages_that_take_for_ever_to_make(release):
+    lines = r"""
+        print("\x1b[31ma" * 300_000)
+        x = 1{}y = 1
+        """
+    notebook = own_cell(release, lines.format("\n" * 150_000), n_correct=RIGHT)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("```perl\n" + "\n$" * 20_000))
+    return notebook
