@@ -151,9 +151,8 @@ def _run(
             run_it(provision=one.provision)
         if not one.warm.answers():
             raise CourseError("The sandbox ended while this was run. Grade it again.")
-        bound, grouped = one.ended_by(), bool(one.groups)
-    notes = [*_ended(notebook), *([f"While it ran, {bound}."] if bound else [])]
-    return notes if grouped else [*notes, cgroups.NONE]
+        bound, missing = one.ended_by(), cgroups.missing(one.groups)
+    return [*_ended(notebook), *([f"While it ran, {bound}."] if bound else []), *missing]
 
 
 def _ended(notebook: NotebookNode) -> list[str]:

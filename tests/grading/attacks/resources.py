@@ -315,3 +315,26 @@ for number in range(60):
     plt.figure()
 """,
     )
+
+
+@attack("(interrupted after|ran for) more than.*n_correct: correct", n_correct=1)
+def spins_in_200_sessions(release):
+    """Each a session leader, so that the system's grouping by session does not hold them back."""
+    return after_a_right_answer(
+        release,
+        """
+import os, time
+for _ in range(200):
+    os.fork() or (os.setsid(), exec("while True: pass"))
+time.sleep(900)
+""",
+    )
+
+
+@attack("n_correct: correct", n_correct=1)
+def spins_not_but_computes_for_seconds(release):
+    """Graded beside the one above, as the next of the alphabet: honest, and needs the processor."""
+    compute = (
+        "import time\nstart = time.process_time()\nwhile time.process_time() - start < 2: pass\n"
+    )
+    return own_cell(release, compute, n_correct=f"{compute}{RIGHT}")
