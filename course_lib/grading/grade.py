@@ -219,7 +219,8 @@ def _row(root: Path, nbgrader: NbGraderAPI, one: Submission, problem: str) -> di
     if not marks:
         return row | {"status": "not gradable: It has no marks yet. Run `course grade` on it."}
     notes = outcome_of(root, one.student, one.module).notes
-    its_own = [note for note in notes if note != cgroups.NONE]  # that one is the computer's
+    of_the_computer = (cgroups.NONE, cgroups.NO_CPU)
+    its_own = [note for note in notes if note not in of_the_computer]
     return row | marks | {"status": "graded with notes" if its_own else "graded", "notes": notes}
 
 

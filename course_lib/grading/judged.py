@@ -25,7 +25,7 @@ from course_lib import home
 from course_lib.checks.verdict import Verdict
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups, sandbox
-from course_lib.grading.seeds import secret, seed
+from course_lib.grading.seeds import code_of, secret, seed
 from course_lib.notebooks.build import read_source
 from course_lib.notebooks.run import (
     CELL_SECONDS,
@@ -105,7 +105,7 @@ def cached(
 def _grade(
     root: Path, module: str, student: str, notebook: NotebookNode, sandboxed: bool, measure: bool
 ) -> list[str]:
-    secret_key = secret(root)
+    secret_key, code = secret(root), code_of(notebook)
     limits = time_limits(root, module, sandboxed, False)
     for cell in notebook.cells:  # a test cell whose judge has not spoken earns nothing
         if exercise := checked_exercise(cell):
@@ -116,7 +116,7 @@ def _grade(
         sandboxed,
         limits,
         hidden=root,
-        seed_of=lambda exercise: seed(secret_key, module, student, exercise),
+        seed_of=lambda exercise: seed(secret_key, module, student, exercise, code),
     )
     took = time.monotonic() - start
     if took > limits.cell and limits is LEAST:  # it may have met a limit that is not its module's
@@ -151,9 +151,8 @@ def _run(
             run_it(provision=one.provision)
         if not one.warm.answers():
             raise CourseError("The sandbox ended while this was run. Grade it again.")
-        bound, grouped = one.ended_by(), bool(one.groups)
-    notes = [*_ended(notebook), *([f"While it ran, {bound}."] if bound else [])]
-    return notes if grouped else [*notes, cgroups.NONE]
+        bound, missing = one.ended_by(), cgroups.missing(one.groups)
+    return [*_ended(notebook), *([f"While it ran, {bound}."] if bound else []), *missing]
 
 
 def _ended(notebook: NotebookNode) -> list[str]:
@@ -216,7 +215,7 @@ def _key(root: Path, module: str, student: str, notebook: NotebookNode, sandboxe
         [cell.cell_type, cell.id, cell.source, cell.metadata.get("nbgrader")]
         for cell in notebook.cells
     ]
-    hidden = seed(secret(root), module, student, "")
+    hidden = seed(secret(root), module, student, "", code_of(notebook))
     parts = [_library(), torch.__version__, hidden, sandboxed, cells]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -81,8 +81,8 @@ def grade_all(
     seconds = {module: _seconds(root, module, sandboxed) for module in modules}
     if sandboxed:
         sandbox.start([root])  # before there are workers: they share it
-        if progress and not cgroups.available():
-            print(cgroups.NONE, file=sys.stderr)
+        for said in cgroups.missing_here() if progress else []:
+            print(said, file=sys.stderr)
     for section in {row.section for row in EXERCISES.values() if row.module in modules}:
         import_module(f"course_lib.checks.judges.{section}")  # once, before there are workers
     jobs = min(jobs or os.cpu_count() or 1, len(todo))

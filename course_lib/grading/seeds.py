@@ -1,10 +1,17 @@
-"""Hidden inputs: different for each submission, the same again for a regrade or an appeal."""
+"""Hidden inputs: different for each submission, the same again for a regrade or an appeal.
+
+A submission's own code is part of its seeds: a notebook that was changed is asked anew, so inputs
+that a learner's code wrote down are of no use at the next hand-in.
+"""
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 
@@ -37,7 +44,13 @@ def secret(root: Path) -> bytes:
     return key
 
 
-def seed(key: bytes, assignment: str, student: str, exercise: str) -> int:
-    """Derive the seed (48 bits) of one exercise of one submission."""
-    text = "\0".join((assignment, student, exercise)).encode()
+def code_of(notebook: NotebookNode) -> str:
+    """Digest the code of a rebuilt notebook; what else is in it no judge asks."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+def seed(key: bytes, assignment: str, student: str, exercise: str, code: str) -> int:
+    """Derive the seed (48 bits) of one exercise of one submission; `code` as from `code_of`."""
+    text = "\0".join((assignment, student, exercise, code)).encode()
     return int.from_bytes(hmac.digest(key, text, hashlib.sha256)[:6], "big")

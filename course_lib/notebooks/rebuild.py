@@ -22,6 +22,10 @@ from course_lib.notebooks.build import given_mark
 MAX_BYTES = 32 * 2**20  # ten times the course's largest notebook with all its figures
 MAX_CELLS = 2_000
 MAX_CHARACTERS = 200_000  # in all cells together; a module of the course has 50,000
+ANOTHER_RELEASE = (
+    "This notebook says it comes from another release of the course. Your answers are in the "
+    "present one; of the course's own cells only exercises and checks were compared."
+)
 _KINDS = ("code", "markdown", "raw")
 
 
@@ -125,8 +129,10 @@ def rebuild(release: NotebookNode, submission: NotebookNode) -> tuple[NotebookNo
         # an answer split in two leaves a helper in the first half: it stays a cell of their own
         taken.update({i: grade_id for i in found if i == chosen or i not in answered})
 
-    if _release(submission) in (_release(release), ""):  # else the course itself changed meanwhile
-        notes += _changes(release.cells, cells, taken)
+    another = _release(submission) not in (_release(release), "")
+    if another:
+        notes.insert(0, ANOTHER_RELEASE)
+    notes += _changes(release.cells, cells, taken, another)
     _add_own_cells(rebuilt, cells, taken, notes)
     return rebuilt, list(dict.fromkeys(notes))
 
@@ -153,26 +159,30 @@ def _blank(answer: NotebookNode, stub: NotebookNode) -> bool:
     return bool(_grade_id(answer)) and checksum == compute_checksum(answer)
 
 
-def _changes(release: list, cells: list, taken: dict[int, str]) -> list[str]:
-    """Say what became of the cells the course gave: gone, doubled, moved, with other settings."""
+def _changes(release: list, cells: list, taken: dict[int, str], another: bool) -> list[str]:
+    """Say what became of the cells the course gave: gone, doubled, moved, with other settings.
+
+    Between releases the course itself changes its prose and its points, but not the exercises'
+    grade ids: of a notebook that says it is from another release only their cells are compared.
+    """
     sources = Counter(cell.source.strip() for cell in release)
     by_source = {
         c.source.strip(): i for i, c in enumerate(release) if sources[c.source.strip()] == 1
     }
     by_mark = {_mark(release[i]): i for i in by_source.values() if _mark(release[i])}
     by_grade_id = {_grade_id(cell): i for i, cell in enumerate(release) if _grade_id(cell)}
+    compared = {i for i, cell in enumerate(release) if _grade_id(cell) or not another}
     places, notes = [], []  # which cell of the release each of theirs is
     for index, cell in enumerate(cells):
         grade_id = taken.get(index) or _grade_id(cell)
         keys = ((by_grade_id, grade_id), (by_mark, _mark(cell)), (by_source, cell.source.strip()))
         place = next((known[key] for known, key in keys if key in known), None)
-        if place is not None:
+        if place in compared:
             places.append(place)
-            if _settings(cell, release[place]) != _settings(release[place], release[place]):
-                notes.append(
-                    f"The settings of {name_of(release[place])} were changed. They are back."
-                )
-    given = [i for i in by_source.values() if not _is_solution(release[i])]
+            ours = release[place]
+            if _settings(cell, ours, another) != _settings(ours, ours, another):
+                notes.append(f"The settings of {name_of(ours)} were changed. They are back.")
+    given = [i for i in by_source.values() if i in compared and not _is_solution(release[i])]
     times = Counter(places)
     gone = [name_of(release[i]) for i in given if not times[i]]
     twice = [name_of(release[i]) for i in given if times[i] > 1]
@@ -199,12 +209,12 @@ def name_of(cell: NotebookNode) -> str:
     return f"“{shorten(first, 40, placeholder='…')}”"
 
 
-def _settings(cell: NotebookNode, given: NotebookNode) -> tuple:
+def _settings(cell: NotebookNode, given: NotebookNode, another: bool) -> tuple:
     """What decides how a cell is run and marked; what their notebook has lost counts as kept."""
     nbgrader = cell.metadata.get("nbgrader")
     marks = nbgrader if isinstance(nbgrader, dict) else {}
     fields = given.metadata.get("nbgrader") or {}
-    names = ("grade", "solution", "points", "task")
+    names = ("grade", "solution", "task", *(() if another else ("points",)))
     return cell.metadata.get("tags", []), [marks.get(n, fields.get(n)) for n in names]
 
 
@@ -233,7 +243,9 @@ def _add_own_cells(rebuilt: NotebookNode, cells: list, taken: dict, notes: list[
         known = by_mark.get(_mark(cell)) or by_source.get(cell.source.strip())
         known = known or (by_grade_id[_grade_id(cell)] if is_fixed else "")
         anchor = known or anchor
-        untouched = cell.source.strip() in by_source or _mark(cell) == given_mark(cell.source)
+        # a mark that fits is an older release's prose; a check always reads the same
+        fits = _mark(cell) == given_mark(cell.source) and not is_fixed
+        untouched = cell.source.strip() in by_source or fits
         if untouched or not cell.source.strip():
             continue
         if _mark(cell) or is_fixed:

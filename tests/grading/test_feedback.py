@@ -12,7 +12,8 @@ from course_lib.checks.run import in_process, judge
 from course_lib.checks.verdict import messages_of
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import api, build, grade
-from course_lib.grading.seeds import secret, seed
+from course_lib.grading.outcomes import graded_notebook
+from course_lib.grading.seeds import code_of, secret, seed
 from course_lib.notebooks.rebuild import read_notebook
 from tests.mini import MODULE, RIGHT, SHARE, answered, cell_of, save, write_course
 
@@ -138,7 +139,8 @@ def test_nothing_hidden_is_on_a_page(course):
     assert "_count_formulas" in names
     for student in ("mistaken", "perfect", "raising"):
         text = page(course, student)
-        number = seed(key, MODULE, student, "n_correct")
+        code = code_of(read_notebook(graded_notebook(course, student, MODULE)))
+        number = seed(key, MODULE, student, "n_correct", code)
         inputs = hidden_inputs(number)
         assert len(inputs) > 1000
         hidden = {str(number), f"{number:x}", key.hex(), "checks.judges", "BEGIN SOLUTION", *names}

@@ -14,8 +14,10 @@ from course_lib.errors import CourseError
 from course_lib.evidence.notes import load
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import all_rows, api, build, grade, grades_csv, write_grades
-from course_lib.grading.seeds import NAME, secret, seed
-from course_lib.notebooks.rebuild import read_notebook
+from course_lib.grading.judged import FOLDER
+from course_lib.grading.outcomes import graded_notebook
+from course_lib.grading.seeds import NAME, code_of, secret, seed
+from course_lib.notebooks.rebuild import ANOTHER_RELEASE, read_notebook
 from tests.mini import MODULE, RIGHT, SHARE, answered, cell_of, save, write_course
 
 ODD = (
@@ -157,10 +159,37 @@ def test_a_regrade_replays_the_same_questions(course):
     again = grade(root, collect([inbox / f"half_{MODULE}.ipynb"], [MODULE]), progress=False)
     assert again == [rows["half"]]
     assert secret(root) == key
-    seeds = {seed(key, MODULE, student, "n_correct") for student in ANSWERS}
+    code = code_of(read_notebook(graded_notebook(root, "half", MODULE)))
+    seeds = {seed(key, MODULE, student, "n_correct", code) for student in ANSWERS}
     assert len(seeds) == len(ANSWERS)
-    assert seed(key, MODULE, "odd", "n_correct") in seeds
+    assert seed(key, MODULE, "odd", "n_correct", code) in seeds
     assert (root / NAME).stat().st_mode & 0o077 == 0
+
+
+def test_the_same_file_is_asked_the_same_and_a_changed_one_anew(course, tmp_path):
+    """Else inputs that an answer wrote down are a table to look up in at the next hand-in."""
+    root, _, _ = course
+    spy = f"asked = []\n{RIGHT}".replace(
+        "    return", "    asked.append(float(logits.sum()))\n    return"
+    )
+    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+
+    def asked(answer, written):
+        notebook = answered(release, n_correct=answer, why_frozen_features=written)
+        notebook.cells.append(nbformat.v4.new_code_cell("print(asked)"))
+        path = save(notebook, tmp_path / f"spy_{MODULE}.ipynb")
+        (root / FOLDER / MODULE / "spy.json").unlink(missing_ok=True)
+        (row,) = grade(root, collect([path], [MODULE]), progress=False)
+        assert row["exercises"]["n_correct"] == 1
+        shown = read_notebook(graded_notebook(root, "spy", MODULE)).cells[-1].outputs[-1].text
+        return set(json.loads(shown))
+
+    first = asked(spy, "Because.")
+    assert len(first) > 5
+    assert asked(spy, "Because.") == first
+    assert asked(spy, "A written answer is for a person.") == first
+    random = first & asked(f"{spy}\n# one line more", "Because.")
+    assert len(random) < len(first) / 2, "only what is not random is asked again"
 
 
 def test_plain_nbgrader_takes_the_same_way(course):
@@ -220,9 +249,9 @@ def test_a_submission_made_on_an_older_release_stays_gradable(course, tmp_path):
     finally:
         text.write_text(before, encoding="utf-8")
         build(root, MODULE)
-    assert (row["status"], row["exercises"]["n_correct"]) == ("graded", 1)
+    assert (row["notes"], row["exercises"]["n_correct"]) == ([ANOTHER_RELEASE], 1)
     graded = read_notebook(root / "autograded" / "early" / MODULE / f"{MODULE}.ipynb")
-    assert "Revised" in graded.cells[0].source
+    assert "Revised" in graded.cells[1].source, "below what was put right"
 
 
 def test_a_release_may_gain_an_exercise_and_points_in_mid_term(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from nbformat import NotebookNode
 
 from course_lib.errors import CourseError
 from course_lib.grading.grade import build
-from course_lib.notebooks.rebuild import read_notebook, rebuild
+from course_lib.notebooks.build import given_mark
+from course_lib.notebooks.rebuild import ANOTHER_RELEASE, read_notebook, rebuild
 from tests.mini import MODULE, RIGHT, TEXT, answered, cell_of, write_course
 
 
@@ -222,11 +223,51 @@ def test_a_newer_release_keeps_answers_and_own_cells(release, newer_release):
     mine = answered(release, n_correct=RIGHT, why_frozen_features="They stay put.")
     mine.cells.insert(3, nbformat.v4.new_code_cell("my_own = 1"))
     rebuilt, notes = rebuild(newer_release, mine)
-    assert notes == []
+    assert notes == [ANOTHER_RELEASE], "for what the course changed itself nobody is reproached"
     answers = {"n_correct": RIGHT, "why_frozen_features": "They stay put."}
     expected = sources(answered(newer_release, **answers))
     assert [s for s in sources(rebuilt) if s != "my_own = 1"] == expected
     assert sources(rebuilt).index("my_own = 1") == expected.index(release.cells[2].source) + 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (delete_the_check, r"Missing from the course's own cells: `check-n_correct`\. Back"),
+        (lambda notebook: notebook.cells.reverse(), "Cells stood in another order"),
+        (double_the_answer, "There were 2 cells for `n_correct`"),
+        (
+            lambda notebook: notebook.cells.append(cell_of(notebook, "check-n_correct")),
+            "More than once in the notebook: `check-n_correct`",
+        ),
+        (change_points_and_flags, "The settings of `check-n_correct` were changed"),
+        (replace_the_check, r"A cell of the course \(`check-n_correct`\) was edited"),
+        (lambda notebook: forge_the_check(notebook), r"\(`check-n_correct`\) was edited"),
+    ],
+)
+def test_a_made_up_release_hides_no_change_of_an_exercise(release, harm, said):
+    submission = answered(release, n_correct=RIGHT, why_frozen_features="They stay put.")
+    submission.metadata["course"]["release"] = "000000000000"
+    _, honest = rebuild(release, submission)
+    assert honest == [ANOTHER_RELEASE]
+    harm(submission)
+    _, (first, *notes) = rebuild(release, submission)
+    assert first == ANOTHER_RELEASE
+    assert re.search(said, "\n".join(notes)), notes
+
+
+def forge_the_check(notebook):
+    """With a mark that says the course gave it like this."""
+    replace_the_check(notebook)
+    cell = cell_of(notebook, "check-n_correct")
+    cell.metadata["course"] = {"given": given_mark(cell.source)}
+
+
+def test_a_forged_mark_hides_no_changed_check(release):
+    submission = answered(release, n_correct=RIGHT)
+    forge_the_check(submission)
+    _, notes = rebuild(release, submission)
+    assert "(`check-n_correct`) was edited" in " ".join(notes)
 
 
 def test_a_blank_answer_gets_the_newer_stub(release, newer_release):

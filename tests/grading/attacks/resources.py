@@ -328,3 +328,26 @@ def pages_that_take_for_ever_to_make(release):
     notebook = own_cell(release, lines.format("\n" * 150_000), n_correct=RIGHT)
     notebook.cells.append(nbformat.v4.new_markdown_cell("```perl\n" + "\n$" * 20_000))
     return notebook
+
+
+@attack("(interrupted after|ran for) more than.*n_correct: correct", n_correct=1)
+def spins_in_200_sessions(release):
+    """Each a session leader, so that the system's grouping by session does not hold them back."""
+    return after_a_right_answer(
+        release,
+        """
+import os, time
+for _ in range(200):
+    os.fork() or (os.setsid(), exec("while True: pass"))
+time.sleep(900)
+""",
+    )
+
+
+@attack("n_correct: correct", n_correct=1)
+def spins_not_but_computes_for_seconds(release):
+    """Graded beside the one above, as the next of the alphabet: honest, and needs the processor."""
+    compute = (
+        "import time\nstart = time.process_time()\nwhile time.process_time() - start < 2: pass\n"
+    )
+    return own_cell(release, compute, n_correct=f"{compute}{RIGHT}")
