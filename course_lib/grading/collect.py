@@ -2,12 +2,12 @@
 
 import os
 import re
-import stat
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.errors import CourseError
+from course_lib.grading.handed_in import is_small_file
 from course_lib.notebooks.rebuild import read_notebook
 
 
@@ -52,7 +52,7 @@ def _submission(top: Path, path: Path, modules: list[str]) -> Submission:
     try:
         if path.is_symlink():
             raise CourseError(f"{path.name} is a link. Hand in the notebook itself.")
-        if not _is_small_file(path.with_name("timestamp.txt")):
+        if not is_small_file(path.with_name("timestamp.txt")):
             raise CourseError("Beside it is a timestamp.txt that is none. Delete that.")
         course = read_notebook(path).metadata.get("course")
         module = course.get("module", "") if isinstance(course, dict) else ""
@@ -151,14 +151,6 @@ def _without_twins(found: list[Submission]) -> list[Submission]:
             one = one._replace(problem=f"{twice} Keep one.")
         checked.append(one)
     return checked
-
-
-def _is_small_file(path: Path) -> bool:
-    """Tell whether nbgrader, which reads it, can: a pipe would never end."""
-    if not os.path.lexists(path):
-        return True
-    about = path.lstat()
-    return stat.S_ISREG(about.st_mode) and about.st_size < 100
 
 
 def _printable(text: str) -> str:

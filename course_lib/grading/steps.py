@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool
 
+from course_lib.grading.handed_in import refuse_links
 from course_lib.grading.judged import judged
 from course_lib.grading.outcomes import PUT_RIGHT
 from course_lib.notebooks.rebuild import read_notebook, rebuild
@@ -52,11 +53,15 @@ def _harmless(text: str) -> str:
 
 
 class Submitted(NotebookExporter):
-    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file."""
+    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file.
+
+    nbgrader finds it by a pattern, which follows links: to the solution, or to another's answers.
+    """
 
     def from_filename(
         self, filename: str, resources: dict | None = None, **options: object
     ) -> tuple[str, dict]:
+        refuse_links(Path(filename))
         notebook = read_notebook(Path(filename))
         notebook.metadata.pop("language", None)  # nbconvert wants a text there
         return self.from_notebook_node(notebook, resources=resources, **options)
