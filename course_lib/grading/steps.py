@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool
 
 from course_lib.grading.handed_in import refuse_links
@@ -89,3 +90,20 @@ class Judge(NbGraderPreprocessor):
         sandboxed = not self.unsafe_no_sandbox
         module, student = names["assignment"], names["student"]
         return judged(Path.cwd(), module, student, nb, sandboxed=sandboxed), resources
+
+
+class SaveMarks(SaveAutoGrades):
+    """Save a submission's marks as nbgrader does, but all or none: it commits after each cell."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        names = resources["nbgrader"]
+        self.notebook_id, self.assignment_id = names["notebook"], names["assignment"]
+        self.student_id = names["student"]
+        self.gradebook = Gradebook(names["db_url"])
+        with self.gradebook:  # which takes back what is not committed
+            session = self.gradebook.db
+            commit, session.commit = session.commit, session.flush
+            for index, cell in enumerate(nb.cells):
+                self.preprocess_cell(cell, resources, index)
+            commit()
+        return nb, resources

@@ -5,12 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from nbgrader.preprocessors import SaveAutoGrades
 
 from course_lib.grading.grade import api, build
 from course_lib.notebooks.rebuild import read_notebook
-from tests.mini import MODULE, RIGHT, answered, save, write_course
+from tests.mini import MODULE, RIGHT, SHARE, answered, save, write_course
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")]
 
 
 @pytest.fixture
@@ -20,9 +21,9 @@ def course(tmp_path):
     build(root, MODULE)
     release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
 
-    def hand_in(student):
+    def hand_in(student, **answers):
         folder = root / "submitted" / student / MODULE
-        save(answered(release, n_correct=RIGHT), folder / f"{MODULE}.ipynb")
+        save(answered(release, **{"n_correct": RIGHT} | answers), folder / f"{MODULE}.ipynb")
         return folder
 
     hand_in("ann")
@@ -78,3 +79,40 @@ def test_a_time_of_submission_that_is_none_is_its_own_students_problem(course):
     for student, year in {"ann": None, "eve": None, "gil": None, "zoe": 2026}.items():
         when = listed.get_submitted_timestamp(MODULE, student)
         assert (when and when.year) == year, "formgrader asks for it in its list"
+
+
+def test_marks_are_saved_all_or_none(course, monkeypatch):
+    root, hand_in = course
+
+    def marks():
+        with api(root).gradebook as gradebook:
+            book = gradebook.find_submission_notebook(MODULE, MODULE, "ann")
+            grades = [(mark.name, mark.auto_score, mark.needs_manual_grade) for mark in book.grades]
+            return sorted(grades), sorted((one.name, one.auto_comment) for one in book.comments)
+
+    def grade_ann():
+        return api(root).autograde(MODULE, "ann", force=True)
+
+    assert grade_ann()["success"]
+    before = marks()
+    assert before[0][0][:2] == ("check-n_correct", 1)
+
+    hand_in("ann", n_correct=SHARE, why_frozen_features="They cannot move.")
+    save_one = SaveAutoGrades._add_score
+
+    def stops_at_the_last(self, cell, resources):
+        if cell.metadata.nbgrader.grade_id == "why_frozen_features":
+            raise OSError("the disk is full")
+        save_one(self, cell, resources)
+
+    monkeypatch.setattr(SaveAutoGrades, "_add_score", stops_at_the_last)
+    result = grade_ann()
+    assert not result["success"]
+    assert "the disk is full" in result["log"]
+    assert marks() == before
+
+    monkeypatch.undo()
+    assert grade_ann()["success"]
+    grades, comments = marks()
+    assert grades == [("check-n_correct", 0, False), ("why_frozen_features", None, True)]
+    assert comments != before[1]
