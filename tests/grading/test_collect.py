@@ -1,8 +1,13 @@
 """Whose a submission is, and that none is lost, in every layout that an instructor may have."""
 
+import os
+import shutil
+import subprocess
+
 import nbformat
 import pytest
 
+from course_lib.errors import CourseError
 from course_lib.grading.collect import collect
 from course_lib.grading.grade import all_rows, build, grade
 from course_lib.notebooks.rebuild import read_notebook
@@ -69,12 +74,12 @@ def test_what_lies_too_deep_is_bobs_and_does_not_spoil_his_other_file(tmp_path):
 
 @pytest.mark.parametrize("named", ["folders", "files"])
 def test_folders_of_students_that_are_named_one_by_one(tmp_path, named):
-    hand_in(tmp_path, f"ann/{FIRST}.ipynb", f"bob/ann_{FIRST}.ipynb", "cy/solution.ipynb")
-    paths = sorted(tmp_path.glob("*/*.ipynb" if named == "files" else "*"))
-    rows = found(*paths)
+    hand_in(tmp_path, f"ann/{FIRST}.ipynb", f"bob/ann_{FIRST}.ipynb")
+    (tmp_path / "bob" / "ann.zip").write_bytes(b"")
+    rows = found(*sorted(tmp_path.glob("*/*.ipynb" if named == "files" else "*")))
     assert rows[0] == ("ann", FIRST, "")
-    assert rows[1][0] == "bob"
-    assert "called after ann" in rows[1][2]
+    assert {row[0] for row in rows[1:]} == {"bob"}
+    assert "called after ann" in rows[-1][2]
 
 
 def test_a_twin_in_ones_own_folder_is_ones_own_problem(tmp_path):
@@ -84,6 +89,104 @@ def test_a_twin_in_ones_own_folder_is_ones_own_problem(tmp_path):
         ("ann", False), ("bob", True), ("bob", True),
     ]  # fmt: skip
     assert "two submissions of bob" in rows[1][2]
+
+
+@pytest.mark.parametrize("ending", [".IPYNB", ".ipynb.txt", ".ipynb.json", ".Ipynb.TXT"])
+@pytest.mark.parametrize("name", [f"ann_{FIRST}", f"ann/{FIRST}", f"ann/{FIRST}/{FIRST}"])
+def test_a_notebook_by_another_ending_is_one(tmp_path, name, ending):
+    hand_in(tmp_path / "in", f"{name}.ipynb")
+    path = tmp_path / "in" / f"{name}.ipynb"
+    path.rename(path.with_name(path.stem + ending))
+    assert found(tmp_path / "in") == [("ann", FIRST, "")]
+    shutil.copy(path.with_name(path.stem + ending), path)
+    assert found(tmp_path / "in") == [("ann", FIRST, "")], "one is a copy of the other"
+    path.unlink()
+    path.with_name(path.stem + ending).write_text("my notes", encoding="utf-8")
+    ((student, _, problem),) = found(tmp_path / "in")
+    assert student == "ann"
+    assert "is not a Jupyter notebook" in problem
+
+
+def test_who_handed_in_something_else_has_a_row_that_says_what(tmp_path, monkeypatch):
+    hand_in(tmp_path / "in", f"ann/{FIRST}/{FIRST}.ipynb")
+    inside = {
+        "bo/work.zip": "work.zip is an archive: unpack it and grade again.",
+        "cy/report.pdf": "There is no notebook in in/cy: it holds report.pdf.",
+        "di/a folder/b/c.py": "There is no notebook in in/di: it holds a folder.",
+        f"ed/{FIRST}/x.html": f"There is no notebook in in/ed/{FIRST}: it holds x.html.",
+        f"fi_{SECOND}.tar.gz": f"fi_{SECOND}.tar.gz is an archive: unpack it and grade again.",
+        f"ann/{SECOND}/x.py": f"There is no notebook in in/ann/{SECOND}: it holds x.py.",
+    }
+    for path in inside:
+        (tmp_path / "in" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / path).write_bytes(b"")
+    (tmp_path / "in" / "gil").mkdir()
+    (tmp_path / "in" / "hal").symlink_to(tmp_path / "in" / "ann")
+    (tmp_path / "in" / "ida").symlink_to("nowhere")
+    (tmp_path / "in" / "jo").mkdir()
+    scan = os.scandir
+
+    def not_jos(folder):
+        if folder.name == "jo":
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", not_jos)
+    names = ["bo", "cy", "di", "ed", "fi", "ann"]
+    modules = ["", "", "", FIRST, SECOND, SECOND]
+    expected = list(zip(names, modules, inside.values(), strict=True))
+    expected += [
+        ("ann", FIRST, ""),
+        ("gil", "", "There is no notebook in in/gil: it is empty."),
+        ("hal", "", "hal is a link. Put the folder itself there."),
+        ("ida", "", "ida is a link. Put the folder itself there."),
+        ("jo", "", "The folder jo cannot be opened: Permission denied."),
+    ]
+    assert found(tmp_path / "in") == sorted(expected)
+
+
+def test_what_is_obviously_no_submission_has_no_row(tmp_path):
+    hand_in(tmp_path / "tree", f"ann/{FIRST}.ipynb")
+    hand_in(tmp_path / "flat", f"bo_{FIRST}.ipynb")
+    for folder in ("tree", "flat", "tree/ann"):
+        for path in ("grades.csv", "README.md", ".DS_Store", "list.txt"):
+            (tmp_path / folder / path).write_bytes(b"")
+        hand_in(tmp_path / folder, ".ipynb_checkpoints/x.ipynb", "__MACOSX/ann/._x.ipynb")
+        (tmp_path / folder / ".git" / "hooks").mkdir(parents=True)
+    for path in ("tree/ann/data/digits.zip", "tree/ann/data/more/digits.tar.gz", "flat/data/x.csv"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    rows = found(tmp_path / "tree", tmp_path / "flat")
+    assert rows == [("ann", FIRST, ""), ("bo", FIRST, "")]
+
+
+def test_folders_without_any_notebook(tmp_path):
+    for student in ("ann", "bo"):
+        (tmp_path / student).mkdir()
+    with pytest.raises(CourseError, match="No notebook"):
+        found(tmp_path)
+    hand_in(tmp_path, f"ann/{FIRST}.ipynb")
+    assert found(tmp_path / "ann", tmp_path / "bo") == [
+        ("ann", FIRST, ""),
+        ("bo", "", "There is no notebook in bo: it is empty."),
+    ]
+
+
+def test_no_depth_of_folders_is_too_much(tmp_path):
+    hand_in(tmp_path, f"ann/{FIRST}.ipynb")
+    (tmp_path / "bob").mkdir()
+    deep = os.open(tmp_path / "bob", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=deep)
+        deep, above = os.open("d", os.O_RDONLY, dir_fd=deep), deep
+        os.close(above)
+    os.close(deep)
+    try:
+        rows = found(tmp_path)
+    finally:  # it is too deep for pytest to remove
+        subprocess.run(["rm", "-r", tmp_path / "bob"], check=True)
+    assert rows[0] == ("ann", FIRST, "")
+    assert rows[1][0] == "bob"
 
 
 @pytest.mark.slow
@@ -110,7 +213,7 @@ def test_nobodys_mark_is_changed_by_what_another_hands_in(tmp_path):
     ):
         save(wrong, path)
         (row,) = grade(root, collect([named], [MODULE]), progress=False)
-        path.unlink()
+        shutil.rmtree(later)
         assert row["student"] == "bob"
         assert problem in row["status"]
         assert row["status"].startswith("not gradable" if problem else "graded")
@@ -124,3 +227,27 @@ def test_nobodys_mark_is_changed_by_what_another_hands_in(tmp_path):
     all_rows(root, rows)
     table = {row["student"]: row["score"] for row in all_rows(root, [])}
     assert table == {"ann": 1, "bob": 0}, "who has a mark has it in later tables"
+
+
+@pytest.mark.slow
+def test_an_archive_is_in_the_table_until_it_is_unpacked(tmp_path):
+    root = write_course(tmp_path / "course")
+    build(root, MODULE)
+    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
+    inbox = tmp_path / "inbox"
+    inbox.joinpath("cy").mkdir(parents=True)
+    inbox.joinpath("cy", "work.zip").write_bytes(b"")
+    save(release, inbox / "ann" / "work.ipynb").rename(inbox / "ann" / "work.IPYNB")
+
+    def table():
+        rows = grade(root, collect([inbox], [MODULE]), progress=False)
+        assert all_rows(root, rows) == rows == all_rows(root, [])
+        return [(row["student"], row["module"], row["status"].split(":")[0]) for row in rows]
+
+    assert table() == [("ann", MODULE, "graded"), ("cy", "", "not gradable")]
+    page = next((root / "feedback" / "cy").rglob("*.html")).read_text(encoding="utf-8")
+    assert "work.zip is an archive: unpack it" in page
+
+    inbox.joinpath("cy", "work.zip").unlink()
+    save(release, inbox / "cy" / "work.ipynb")
+    assert table() == [("ann", MODULE, "graded"), ("cy", MODULE, "graded")]
