@@ -1,6 +1,7 @@
 """This folder is an nbgrader course: plain ``nbgrader`` commands and formgrader work in it."""
 
 from course_lib.grading.feedback import TEMPLATES
+from course_lib.grading.handed_in import guard_timestamps
 
 c = get_config()  # noqa: F821 (nbgrader defines it)
 
@@ -12,6 +13,9 @@ c.ClearSolutions.text_stub = "*Your answer.*"
 # Beside a notebook nothing is handed in: no file, and no link to one, is copied or followed.
 c.CourseDirectory.ignore = ["*", ".*"]
 
+# Nor is a timestamp.txt read that is a pipe, or ends the run for all.
+guard_timestamps()
+
 # A submission is rebuilt from the release, then run and judged from outside its kernel.
 c.Autograde.exporter_class = "course_lib.grading.steps.Submitted"
 c.Autograde.sanitize_preprocessors = [
@@ -22,7 +26,7 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "course_lib.grading.steps.Judge",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
+    "course_lib.grading.steps.SaveMarks",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]

@@ -17,7 +17,7 @@ from traitlets.config import PyFileConfigLoader
 
 from course_lib.errors import CourseError
 from course_lib.grading import cgroups
-from course_lib.grading.collect import Submission
+from course_lib.grading.collect import Submission, folder_of, stranger
 from course_lib.grading.feedback import NOT_GRADED, not_graded_page
 from course_lib.grading.gradebook import admit_new_cells, knows
 from course_lib.grading.outcomes import graded_notebook, outcome_of, remember_not_gradable
@@ -76,6 +76,7 @@ def grade(
     for module in sorted({one.module for one in submissions if one.module}):
         if not knows(nbgrader, module, root / "release" / module / f"{module}.ipynb"):
             build(root, module)
+    submissions = [_at_home(root, one) for one in submissions]
     gradable = [one for one in submissions if not one.problem]
     rows: dict[Path, dict] = {}
 
@@ -178,6 +179,14 @@ def _say_why_not(
     with suppress(OSError, CourseError):  # a full disk: the row says it, too
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page)
+
+
+def _at_home(root: Path, one: Submission) -> Submission:
+    """Refuse what lies in one student's folder and is called after another, whose work it were."""
+    owner = folder_of(one)
+    is_a_student = owner and (root / "submitted" / owner).is_dir()
+    foreign = one.by_name and owner.casefold() != one.student.casefold()
+    return stranger(one, owner) if foreign and is_a_student else one
 
 
 def _autograde(root: Path, nbgrader: NbGraderAPI, one: Submission) -> str:

@@ -53,21 +53,27 @@ def outcome_of(root: Path, student: str, module: str) -> Outcome:
 def remember_not_gradable(root: Path, rows: list[dict]) -> list[dict]:
     """Keep the rows that are *not gradable* for later tables; return those of former runs.
 
-    A row is forgotten as soon as the same student's submission for the module was graded.
+    A row is forgotten as soon as the same student's submission for the module was graded; one that
+    names no module, as soon as there is any other of that student.
     """
     path = root / NOT_GRADABLE
     try:
         known = json.loads(path.read_bytes())
     except (OSError, ValueError):
         known = []
-    done = {(row["student"], row["module"]) for row in rows}
+    done = {(row["student"], module) for row in rows for module in (row["module"], "")}
     former = [
         entry
         for entry in known
         if (entry["row"]["student"], entry["row"]["module"]) not in done
         and not _graded_after(root, entry)
     ]
-    now = [{"time": time.time(), "row": row} for row in rows if row["score"] is None]
+    marked = {(row["student"], row["module"]) for row in rows if row["score"] is not None}
+    now = [
+        {"time": time.time(), "row": row}
+        for row in rows
+        if row["score"] is None and (row["student"], row["module"]) not in marked
+    ]
     if former + now != known:
         write_atomically(path, json.dumps([*former, *now], indent=1).encode())
     return [entry["row"] for entry in former]

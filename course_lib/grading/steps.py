@@ -9,9 +9,11 @@ from pathlib import Path
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool
 
+from course_lib.grading.handed_in import refuse_links
 from course_lib.grading.judged import judged
 from course_lib.grading.outcomes import PUT_RIGHT
 from course_lib.grading.shown import harmless
@@ -35,11 +37,15 @@ def rebuilt_from(release: Path, submission: NotebookNode) -> NotebookNode:
 
 
 class Submitted(NotebookExporter):
-    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file."""
+    """Read a submission as `read_notebook` does: of any version, bounded, from a regular file.
+
+    nbgrader finds it by a pattern, which follows links: to the solution, or to another's answers.
+    """
 
     def from_filename(
         self, filename: str, resources: dict | None = None, **options: object
     ) -> tuple[str, dict]:
+        refuse_links(Path(filename))
         notebook = read_notebook(Path(filename))
         notebook.metadata.pop("language", None)  # nbconvert wants a text there
         return self.from_notebook_node(notebook, resources=resources, **options)
@@ -67,3 +73,20 @@ class Judge(NbGraderPreprocessor):
         sandboxed = not self.unsafe_no_sandbox
         module, student = names["assignment"], names["student"]
         return judged(Path.cwd(), module, student, nb, sandboxed=sandboxed), resources
+
+
+class SaveMarks(SaveAutoGrades):
+    """Save a submission's marks as nbgrader does, but all or none: it commits after each cell."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        names = resources["nbgrader"]
+        self.notebook_id, self.assignment_id = names["notebook"], names["assignment"]
+        self.student_id = names["student"]
+        self.gradebook = Gradebook(names["db_url"])
+        with self.gradebook:  # which takes back what is not committed
+            session = self.gradebook.db
+            commit, session.commit = session.commit, session.flush
+            for index, cell in enumerate(nb.cells):
+                self.preprocess_cell(cell, resources, index)
+            commit()
+        return nb, resources
