@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from course_lib.alignment.adabn import adapt_batchnorm
 from course_lib.alignment.adversarial import grad_reverse
 from course_lib.alignment.coral import coral_loss
 from course_lib.alignment.mcc import mcc_loss
@@ -30,7 +31,7 @@ Term = Callable[[Tensor, Tensor], Tensor]
 
 
 def main() -> None:
-    """Print a Markdown table: milliseconds of each term, forward and backward."""
+    """Print Markdown tables: milliseconds of each term, forward and backward; AdaBN's."""
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
     print("| term | rows, features | ours, ms | " + " | ".join(PEERS) + " |")
@@ -44,6 +45,13 @@ def main() -> None:
     for name, terms in TERMS.items():
         steps = [step(term, x, pool.labels[:64], u) for term in terms()]
         print(row(f"a whole step, {name}", "64 + 64 images", steps), flush=True)
+    print("\n| target images | AdaBN, ms | for each image, ms |\n|---|---|---|")
+    model = Classifier(load_backbone(), 10)
+    for n in (64, 256, 1_000):
+        start = time.perf_counter()
+        adapt_batchnorm(model, pool.images[:n], device="cpu")
+        taken = 1000 * (time.perf_counter() - start)
+        print(f"| {n:,} | {taken:.0f} | {taken / n:.2f} |")
     print()
     for package in PEERS:
         try:

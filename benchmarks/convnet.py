@@ -37,8 +37,9 @@ print(peak() - before)
 
 
 def main() -> None:
-    """Print three Markdown tables."""
+    """Print four Markdown tables."""
     torch.set_num_threads(1)
+    print(f"PyTorch {torch.__version__}\n")
     print("| batch of 128 | contiguous, ms | channels_last, ms | ratio |\n|---|---|---|---|")
     for name, work in {"forward pass": forward, "training step": step}.items():
         times = side_by_side(work, torch.rand(128, 1, 32, 32))
@@ -51,6 +52,11 @@ def main() -> None:
         times = side_by_side(forward, torch.rand(n, 1, 32, 32), ["channels_last"], rounds=5)
         taken = median(times["channels_last"])
         print(f"| {n:,} | {taken:.1f} | {taken / n:.3f} |", flush=True)
+
+    print("\n| side of 64 images, pixels | forward pass, ms |\n|---|---|")
+    for side in (16, 32, 64, 128):
+        times = side_by_side(forward, torch.rand(64, 1, side, side), ["channels_last"], rounds=5)
+        print(f"| {side} | {median(times['channels_last']):.1f} |", flush=True)
 
     print("\n| batch of a training step | memory above that of the imports, MiB |\n|---|---|")
     for n in (32, 128, 512):

@@ -11,6 +11,8 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -27,7 +29,7 @@ N_EPISODES, ROUNDS = 400, 9
 
 
 def main() -> None:
-    """Print one line a setting, as a Markdown table (medians of nine rounds)."""
+    """Print one line a setting, as Markdown tables (medians of nine rounds)."""
     torch.set_num_threads(1)
     data = glyphs.load("held_out")
     large = [k for k in data.labels.unique() if (data.labels == k).sum() >= 6]
@@ -39,7 +41,9 @@ def main() -> None:
     extraction = time.perf_counter() - start
     peer = easyfsl_episodes()
 
-    print(f"{len(labels)} images of {len(large)} classes; features in {extraction:.1f} s, once.\n")
+    versions = f"PyTorch {torch.__version__}" + (f", easyfsl {version('easyfsl')}" if peer else "")
+    print(f"{len(labels)} images of {len(large)} classes; features in {extraction:.1f} s, once.")
+    print(f"{versions}\n")
     print(
         "| way, shot, query | ours, episodes/s | easyfsl | ratio | end to end, ratio | accuracies |"
     )
@@ -74,6 +78,11 @@ def main() -> None:
             f"{end_to_end:.1f} | {accuracy:.3f}, {other:.3f} |",
             flush=True,
         )
+
+    print("\n| ways (1 shot, 1 query) | ours, episodes/s |\n|---|---|")
+    for n_way in (2, 5, 10, 20, 40):
+        ((seconds, _),) = measure([partial(ours, way=n_way, shot=1, query=1)])
+        print(f"| {n_way} | {N_EPISODES / seconds:,.0f} |", flush=True)
 
 
 def measure(

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,6 +95,7 @@ def main() -> None:
         ).write_text(STOCK)
         write_course(light, training(5), MODULE)
         own = alone(root, MODULE, 2)
+        print(f"nbgrader {version('nbgrader')}, {cores} cores")
         print(f"The training alone, in one thread: {own:.2f} CPU-s (the lower limit)\n")
         print("| way | submissions | CPU-s each | wall s each | a minute | peak memory, MB |")
         print("|---|---|---|---|---|---|", flush=True)

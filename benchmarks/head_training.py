@@ -29,6 +29,7 @@ SIZE, BATCH = 129, 16
 def main() -> None:
     """Print one line for each number of epochs, as a Markdown table."""
     torch.set_num_threads(1)
+    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread")
     model, train, val = material()
     epochs = 10
     loop_seconds, loop_accuracy = tutorial_loop(model, train, val, epochs)

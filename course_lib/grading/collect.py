@@ -231,7 +231,10 @@ def _without_twins(found: list[Submission]) -> list[Submission]:
             above = os.path.commonpath([path.parent for path in paths])
             names = " and ".join(_printable(os.path.relpath(path, above)) for path in paths)
             twice = f"There are two submissions of {one.student} for {one.module}: {names}."
-            one = one._replace(problem=f"{twice} Keep one.")
+            # a folder of many people's files looks the same from here
+            or_class = f", or grade {one.student} by itself if that is a folder of a whole class"
+            in_one_folder = len({path.parent for path in paths}) == 1 and not one.by_name
+            one = one._replace(problem=f"{twice} Keep one{or_class if in_one_folder else ''}.")
         checked.append(one)
     return checked
 
