@@ -2,6 +2,6 @@
 
 `steps` holds the preprocessors that nbgrader_config.py puts into ``nbgrader autograde``: rebuild,
 then run and judge. `collect` finds submissions, `grade` takes a class through nbgrader, `gradebook`
-prepares it for a changed release, `handed_in` guards what nbgrader reads by itself, `seeds` derives
-each submission's hidden inputs.
+prepares it for a changed release, `handed_in` guards what nbgrader reads by itself, `shown` what
+pages show of a learner's notebook, `seeds` derives each submission's hidden inputs.
 """
