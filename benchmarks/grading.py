@@ -139,6 +139,7 @@ def alone(root: Path, module: str, n_cells: int = 10_000) -> float:
         out = subprocess.run(
             [sys.executable, "-c", ALONE, str(notebook), str(n_cells)],
             env=os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "COURSE_NOTES": notes},
+            cwd=notes,  # a notebook may write files where it runs
             capture_output=True,
             check=True,
             text=True,
