@@ -189,12 +189,16 @@ def test_no_depth_of_folders_is_too_much(tmp_path):
     assert rows[1][0] == "bob"
 
 
+def course(folder):
+    """Return a built course, its release and where its submissions arrive."""
+    root = write_course(folder / "course")
+    build(root, MODULE)
+    return root, read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb"), folder / "inbox"
+
+
 @pytest.mark.slow
 def test_nobodys_mark_is_changed_by_what_another_hands_in(tmp_path):
-    root = write_course(tmp_path / "course")
-    build(root, MODULE)
-    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
-    inbox = tmp_path / "inbox"
+    root, release, inbox = course(tmp_path)
     right, wrong = answered(release, n_correct=RIGHT), answered(release, n_correct=SHARE)
     save(right, inbox / "ann" / f"{MODULE}.ipynb")
     save(wrong, inbox / "bob" / f"{MODULE}.ipynb")
@@ -231,10 +235,7 @@ def test_nobodys_mark_is_changed_by_what_another_hands_in(tmp_path):
 
 @pytest.mark.slow
 def test_an_archive_is_in_the_table_until_it_is_unpacked(tmp_path):
-    root = write_course(tmp_path / "course")
-    build(root, MODULE)
-    release = read_notebook(root / "release" / MODULE / f"{MODULE}.ipynb")
-    inbox = tmp_path / "inbox"
+    root, release, inbox = course(tmp_path)
     inbox.joinpath("cy").mkdir(parents=True)
     inbox.joinpath("cy", "work.zip").write_bytes(b"")
     save(release, inbox / "ann" / "work.ipynb").rename(inbox / "ann" / "work.IPYNB")
