@@ -296,7 +296,8 @@ plots.show(
 def transfer_gain(transfer, scratch):
     """Return dict(gain, low, high, verdict) for results per seed, in the same order of seeds.
 
-    gain: mean of transfer - scratch; low, high: its 95 % interval, paired as in `paired_effect`.
+    gain: mean of transfer - scratch; low, high: its 95 % interval (Student's t), paired as in
+    `paired_effect`.
     verdict: "helps" if low > 0, "hurts" if high < 0, else "undecided" (also if an end is 0).
     """
     ### BEGIN SOLUTION

@@ -331,7 +331,8 @@ def run_study(fit_a, fit_b, images, labels, test_images, test_labels, n_shot, se
     fit(images, labels, seed) gives a trained model; each method is fitted once per seed, both on
     the same n_shot examples per class, drawn from labels, n_shot and seed alone. a and b are test
     accuracies in the order of seeds, the test set seen once by each model. mean, low, high: of
-    a - b, as in paired_effect. verdict: "helps" if low > 0, "hurts" if high < 0, else "undecided".
+    a - b, Student's t as in paired_effect. verdict: "helps" if low > 0, "hurts" if high < 0, else
+    "undecided".
     Before any fit, a ValueError with a sentence: fewer than 2 seeds, a seed twice, a class too
     small.
     """

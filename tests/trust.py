@@ -1,14 +1,16 @@
 """Measure how far the checks can be trusted, and write the table ``tests/TRUST.md``.
 
     python -m tests.trust                     what has changed since the last time
-    python -m tests.trust freeze              one exercise, in any case
+    python -m tests.trust freeze              one exercise, all of it
 
 The reference and every answer of the catalogue are judged with 200 seeds by the visible check, with
 every fifth of them by the hidden tests, too (the same judge with more rounds), and every mutant of
-the reference with two. ``trust.json`` keeps what was found, with a mark of the files it depends on,
-so it can be interrupted, and only what changed is measured again. All cores are used.
+the reference with two. ``trust.json`` keeps what was found, with a mark of the code it depends on,
+so it can be interrupted, and only what changed is measured again: a new answer alone, all answers
+when a probe or a judge is another. All cores are used.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -50,18 +52,15 @@ def main(
 ) -> None:
     """Measure the checks against the catalogue of answers and the mutants."""
     kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
-
-    def known(exercise: str) -> int:
-        row = kept.get(exercise, {})
-        return row["seeds"] if row.get("mark") == mark(exercise) else 0
-
-    wanted = exercises or [exercise for exercise in CHECKED if known(exercise) < seeds]
     with get_context("fork").Pool(jobs, _quiet) as pool:
-        for exercise in wanted:
-            found = measure(exercise, seeds, pool)
+        for exercise in exercises or CHECKED:
+            row = kept.get(exercise, {})
+            current = row.get("mark") == mark(exercise)
+            known = row if current and row["seeds"] >= seeds and not exercises else None
+            found = measure(exercise, seeds, pool, known)
             for problem in found.pop("problems"):
                 print(f"{exercise}: {problem}", file=sys.stderr)
-            if known(exercise) > seeds:
+            if current and row["seeds"] > seeds:
                 continue
             kept[exercise] = found
             ordered = {name: kept[name] for name in CHECKED if name in kept}
@@ -69,28 +68,37 @@ def main(
             write_atomically(TABLE, table(ordered).encode())
 
 
-def measure(exercise: str, seeds: int, pool) -> dict:
-    """Return what is known of one exercise's checks; "problems" are sentences for a person."""
-    names = ["reference", *answers(exercise), *(f"hostile_{name}" for name in hostile(exercise))]
+def measure(exercise: str, seeds: int, pool, known: dict | None) -> dict:
+    """Return what is known of one exercise's checks; "problems" are sentences for a person.
+
+    What `known`, an earlier row with the same code and seeds, says already is not measured again.
+    """
+    marks = answer_marks(exercise)
     work = [
         (exercise, name, hard, range(0, seeds, 5 if hard else 1))
-        for name in names
+        for name in marks
         for hard in (False, True)
+        if known is None or marks[name] not in known["deserved"]
     ]
     bar = tqdm(pool.imap_unordered(_judge, work), exercise, len(work), leave=False)
-    totals, problems, milliseconds = Counter(), [], {}
-    kinds = Counter(name.split("_")[0] for name in names)
+    totals, problems, milliseconds, failed = Counter(), [], {}, set()
+    kinds = Counter(name.split("_")[0] for name in marks)
     for name, hard, outcomes, taken in bar:
         if name == "reference":
             milliseconds[hard] = round(1000 * taken)
         for outcome, times in outcomes.items():
             if outcome != "deserved":
                 totals[outcome] += times
+                failed.add(name)
                 where = "hidden" if hard else "visible"
                 problems.append(f"{name}, {where}: {outcome}, {times} of {outcomes.total()} seeds")
     made, same = mutants(exercise), SAME.get(exercise, {})
-    lives = pool.starmap(_lives, [(exercise, name) for name in made if name not in same])
-    problems += [f"mutant: {name}" for name in lives if name]
+    if known is None:
+        lives = pool.starmap(_lives, [(exercise, name) for name in made if name not in same])
+        problems += [f"mutant: {name}" for name in lives if name]
+        alive, ms = sum(map(bool, lives)), [milliseconds[False], milliseconds[True]]
+    else:
+        alive, ms = known["survived"], known["ms"]
     return {
         "mark": mark(exercise),
         "seeds": seeds,
@@ -102,8 +110,9 @@ def measure(exercise: str, seeds: int, pool) -> dict:
         "false alarms": totals["refused"],
         "mutants": len(made),
         "same": len(same),
-        "survived": sum(map(bool, lives)),
-        "ms": [milliseconds[False], milliseconds[True]],
+        "survived": alive,
+        "ms": ms,
+        "deserved": " ".join(marks[name] for name in marks if name not in failed),
         "problems": problems,
     }
 
@@ -162,26 +171,61 @@ def _lives(exercise: str, name: str) -> str | None:
 
 
 def mark(exercise: str) -> str:
-    """Return a mark of all that decides an exercise's verdicts, to see whether it changed."""
+    """Return a mark of all but the answers that decides the verdicts, to see whether it changed."""
     section = EXERCISES[exercise].section
-    files = [
-        FILES[exercise],
-        HERE / "answers" / "hostile.py",
-        HERE / "mutants" / "__init__.py",
-        CHECKS / "answer.py",
-        *(CHECKS / side / f"{section}.py" for side in ("probes", "judges")),
-        CHECKS / "wire.py",
-        *(
-            path
-            for side in ("probes", "judges")
-            for path in (CHECKS / side).glob("*.py")
-            if not re.fullmatch(r"m\d\d", path.stem)
-        ),
+    shared = [HERE / "mutants" / "__init__.py", CHECKS / "answer.py", CHECKS / "wire.py"]
+    for side in ("probes", "judges"):
+        files = sorted((CHECKS / side).glob("*.py"))
+        shared += [path for path in files if not re.fullmatch(r"m\d\d", path.stem)]
+    judge = _needed(CHECKS / "judges" / f"{section}.py", {exercise})
+    probe = _needed(CHECKS / "probes" / f"{section}.py", {exercise, *re.findall(r"\w+", judge)})
+    texts = [path.read_text(encoding="utf-8") for path in shared]
+    return _mark(*texts, judge, probe, reference(exercise)[1], json.dumps(SAME.get(exercise, {})))
+
+
+def answer_marks(exercise: str) -> dict[str, str]:
+    """Return a mark of the source of each answer, with all that it shares with the others."""
+    parts = _parts(FILES[exercise])
+    shared = [
+        source for name, (source, _) in parts.items() if not name.startswith(("wrong_", "right_"))
     ]
-    parts = [path.read_text(encoding="utf-8") for path in sorted(files)]
-    parts += [reference(exercise)[1], json.dumps(SAME.get(exercise, {}))]
+    by_machine = (HERE / "answers" / "hostile.py").read_text(encoding="utf-8")
+    return {
+        "reference": _mark("reference"),
+        **{name: _mark(name, parts[name][0], *shared) for name in answers(exercise)},
+        **{name: _mark(name, by_machine) for name in map("hostile_{}".format, hostile(exercise))},
+    }
+
+
+def _parts(path: Path) -> dict[str, tuple[str, ast.AST]]:
+    """Return what stands in a module, by the name it defines; imports and the like by number."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    parts = {}
+    for number, node in enumerate(ast.parse("\n".join(lines)).body):
+        named = node.targets[0] if isinstance(node, ast.Assign) else node
+        named = node.target if isinstance(node, ast.AnnAssign) else named
+        name = getattr(named, "name", None) or getattr(named, "id", str(number))
+        first = min(part.lineno for part in (node, *getattr(node, "decorator_list", [])))
+        parts[name] = "\n".join(lines[first - 1 : node.end_lineno]), node
+    return parts
+
+
+def _needed(path: Path, names: set[str]) -> str:
+    """Return the source of what some definitions of a module need of it, and its imports."""
+    parts = _parts(path)
+    waiting, needed = [*names, *filter(str.isdigit, parts)], set()
+    while waiting:
+        name = waiting.pop()
+        if name in parts and name not in needed:
+            needed.add(name)
+            inside = ast.walk(parts[name][1])
+            waiting += [node.id for node in inside if isinstance(node, ast.Name)]
+    return "\n".join(source for name, (source, _) in parts.items() if name in needed)
+
+
+def _mark(*parts: str) -> str:
     code = re.sub(r"(?m)^\s*#.*\n", "", "\0".join(parts))  # a comment decides nothing
-    return hashlib.sha256(code.encode()).hexdigest()[:12]
+    return hashlib.sha256(code.encode()).hexdigest()[:8]
 
 
 def table(found: dict) -> str:
@@ -208,7 +252,7 @@ def table(found: dict) -> str:
     for exercise, row in found.items():
         caught = row["mutants"] - row["same"] - row["survived"]
         cells = {**row, "caught": caught}
-        total.update({k: v for k, v in cells.items() if k not in ("mark", "ms", "seeds")})
+        total.update({k: v for k, v in cells.items() if isinstance(v, int)})
         lines.append(_line(exercise, row["seeds"], cells, " / ".join(map(str, row["ms"]))))
     lines.append(_line(f"**all {len(found)}**", "", total, ""))
     return "\n".join(lines) + "\n"

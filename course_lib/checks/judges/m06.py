@@ -435,6 +435,11 @@ def _over_smaller(a: Tensor, b: Tensor) -> Tensor:
     return sides.clamp(min=0).prod(-1) / (a[..., 2:] - a[..., :2]).prod(-1)
 
 
+def _dice(a: Tensor, b: Tensor) -> Tensor:
+    iou = _iou(a, b)
+    return 2 * iou / (1 + iou)
+
+
 def _greedy(
     iou: Tensor, order: Sequence[int], threshold: float, choose: Callable, stops: bool = False
 ) -> Tensor:
@@ -520,9 +525,10 @@ _MATCH_SLIPS: dict[str, Callable[..., Tensor]] = {
     "truth_chooses": _truth_chooses,
     "inverted": lambda b, s, t, th: ~_hits(b, s, t, th),
 }
-_PIXEL_SLIPS: list[Callable[..., Tensor]] = [  # they change each IoU a little, so perhaps no hit
+_PIXEL_SLIPS: list[Callable[..., Tensor]] = [  # they change each IoU, yet perhaps no hit
     lambda b, s, t, th: _hits(b, s, t, th, iou=lambda b, t: _iou(b + _ONE_MORE, t + _ONE_MORE)),
     lambda b, s, t, th: _hits(b.round(), s, t.round(), th),
+    lambda b, s, t, th: _hits(b, s, t, th, iou=_dice),
 ]
 _ONE_MORE = torch.tensor([0, 0, 1, 1])
 

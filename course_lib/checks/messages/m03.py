@@ -178,9 +178,9 @@ MESSAGES = {
             "Module 00 has the remedy: Student's t, or `paired_effect`.",
         ),
         "width": Message(
-            "The interval is a 95 % interval of the mean difference.",
-            "Its width is another: perhaps one standard error, the standard deviation, or another "
-            "level.",
+            "The interval is Student's 95 % interval of the mean difference.",
+            "Its width is another: perhaps one standard error, the standard deviation, n where "
+            "n - 1 belongs, another level, or a bootstrap, which differs from Student's t.",
             "Compare with `paired_effect` on the same numbers.",
         ),
         "centre": Message(

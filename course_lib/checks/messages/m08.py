@@ -191,9 +191,9 @@ MESSAGES = {
             "Compute it by hand for two seeds.",
         ),
         "interval": Message(
-            "low and high are the 95 % interval of the paired differences, valid for few seeds.",
+            "low and high are Student's 95 % interval of the paired differences.",
             "Perhaps the spread is that of a and b separately, the standard deviation stands where "
-            "the standard error belongs, or 1.96 where Student's t does.",
+            "the standard error belongs, n where n - 1 does, or 1.96 where Student's t does.",
             "`paired_effect` of module 00 answers exactly this question.",
         ),
         "decided": Message(

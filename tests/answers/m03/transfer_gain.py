@@ -146,6 +146,20 @@ def wrong_one_standard_error(transfer, scratch):
     return _gain(d.mean(), d.mean() - half, d.mean() + half)
 
 
+def wrong_population_deviation(transfer, scratch):
+    """Named `width`."""
+    d = np.subtract(*_arrays(transfer, scratch))
+    half = stats.t.ppf(0.975, len(d) - 1) * d.std() / math.sqrt(len(d))
+    return _gain(d.mean(), d.mean() - half, d.mean() + half)
+
+
+def wrong_n_degrees_of_freedom(transfer, scratch):
+    """Named `width`."""
+    d = np.subtract(*_arrays(transfer, scratch))
+    half = stats.t.ppf(0.975, len(d)) * stats.sem(d)
+    return _gain(d.mean(), d.mean() - half, d.mean() + half)
+
+
 def wrong_level_of_ninety_percent(transfer, scratch):
     """Named `width`."""
     d = np.subtract(*_arrays(transfer, scratch))
@@ -274,18 +288,14 @@ def right_paired_test_of_scipy(transfer, scratch):
     return _gain((a - b).mean(), low, high)
 
 
-def right_studentised_bootstrap(transfer, scratch):
-    d = np.subtract(*_arrays(transfer, scratch))
+def right_least_squares_on_a_constant(transfer, scratch):
+    """The t interval of an intercept, with the sums written as loops in double precision."""
+    d = [float(a) - float(b) for a, b in zip(transfer, scratch, strict=True)]
     n = len(d)
-    if np.ptp(d) == 0:
-        return _gain(d[0], d[0], d[0])
-    draws = np.random.default_rng(0).choice(d, (20_000, n))
-    draws = draws[np.ptp(draws, axis=1) > 0]
-    t = (draws.mean(axis=1) - d.mean()) / (draws.std(axis=1, ddof=1) / math.sqrt(n))
-    # The extreme resamples of few values are trimmed; t's own quantile is the bound.
-    q = min(np.quantile(np.abs(t), 0.95), 1.15 * stats.t.ppf(0.975, n - 1))
-    half = max(q, 0.85 * stats.t.ppf(0.975, n - 1)) * d.std(ddof=1) / math.sqrt(n)
-    return _gain(d.mean(), d.mean() - half, d.mean() + half)
+    gain = math.fsum(d) / n
+    residuals = math.fsum((x - gain) ** 2 for x in d)
+    half = stats.t.isf(0.025, n - 1) * math.sqrt(residuals / (n - 1) / n)
+    return _gain(gain, gain - half, gain + half)
 
 
 def right_tensors_and_more_keys(transfer, scratch):

@@ -396,6 +396,17 @@ def wrong_normal_interval(fit_a, fit_b, images, labels, test_images, test_labels
     return _result(a, b, low=difference.mean() - half, high=difference.mean() + half)
 
 
+def wrong_population_deviation(
+    fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds
+):
+    """Named `interval`."""
+    test = test_images, test_labels
+    a, b = _study((fit_a, fit_b), images, labels, test, n_shot, seeds)
+    difference = np.subtract(a, b)
+    half = stats.t.ppf(0.975, len(a) - 1) * difference.std() / np.sqrt(len(a))
+    return _result(a, b, low=difference.mean() - half, high=difference.mean() + half)
+
+
 def wrong_verdict_by_the_sign(
     fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds
 ):
@@ -578,10 +589,9 @@ def right_stratified_by_scikit_learn(
     return _result(tuple(a), tuple(b))
 
 
-def right_studentised_bootstrap(
+def right_training_images_looked_at_and_t_by_hand(
     fit_a, fit_b, images, labels, test_images, test_labels, n_shot, seeds
 ):
-    """Looks at the training images, too, which is allowed."""
     a, b = [], []
     for seed, support in zip(seeds, _splits(labels, n_shot, seeds), strict=True):
         x, y = images[support], labels[support]
@@ -591,7 +601,7 @@ def right_studentised_bootstrap(
             found.append(evaluate(model, test_images, test_labels))
     half = stats.t.ppf(0.975, len(a) - 1) * stats.sem(np.subtract(a, b))
     mean = np.mean(np.subtract(a, b))
-    low, high = mean - 1.1 * half, mean + 1.1 * half
+    low, high = mean - half, mean + half
     verdict = "helps" if low > 0 else "hurts" if high < 0 else "undecided"
     return {"a": a, "b": b, "mean": mean, "low": low, "high": high, "verdict": verdict}
 
