@@ -277,9 +277,12 @@ def _two_samples(
         truth = float(_mmd(*exact, bandwidths, unbiased))
         if apart == 0 and unbiased and truth > -0.002:
             continue
-        others = [v for row in _mmd_slips(*exact, bandwidths, unbiased).values() for v in row]
-        gap = min(abs(float(v) - truth) for v in others if float(v) != truth)
-        if many or gap > 1e-3:
+        slips = _mmd_slips(*exact, bandwidths, unbiased)
+        gaps = [abs(float(v) - truth) for row in slips.values() for v in row if float(v) != truth]
+        if n == m and unbiased:  # nor is one of these slips the other
+            uncrossed = float(slips["cross_diagonal"][0])
+            gaps += [abs(float(v) - uncrossed) for v in slips["clamped"]]
+        if many or min(gaps) > 1e-3:
             return source, target, bandwidths
 
 

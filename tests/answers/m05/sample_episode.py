@@ -196,7 +196,7 @@ def wrong_any_class(labels, n_way, n_shot, n_query, rng):
         order = _shuffled(labels, k, rng)
         spare = torch.randperm(len(labels), generator=rng)
         taken = torch.cat(drawn) if drawn else torch.empty(0, dtype=torch.int64)
-        spare = spare[~torch.isin(spare, torch.cat([order, taken]))]
+        spare = spare[~torch.isin(spare, taken) & ~torch.isin(labels[spare], ways)]
         drawn.append(torch.cat([order, spare])[: n_shot + n_query])
     drawn = torch.stack(drawn)
     y = torch.arange(n_way)
