@@ -215,7 +215,13 @@ def grade(
     if container and paths:
         from course_lib.grading.container import grade_in_container
 
+        if csv or unsafe_no_sandbox:
+            raise CourseError(
+                "--container goes with neither --csv nor --unsafe-no-sandbox. For a table "
+                "elsewhere run `course grade --csv TABLE` afterwards, without paths."
+            )
         options = ["--jobs", str(jobs)] if jobs else []
+        options += ["--json"] if as_json else []
         raise typer.Exit(grade_in_container(container, root, paths, options))
     rows = []
     if paths:

@@ -29,6 +29,8 @@ HAND_IN_AGAIN = (
     "Nothing of this file counts until it is handed in again. If you do not know what to change, "
     "ask whoever teaches the course."
 )
+DISK_FULL = "the disk is full. Make room and grade again: nothing is lost."
+_DISK_FULL = re.compile("No space left on device|disk is full|Disk quota exceeded")
 
 
 def api(root: Path) -> NbGraderAPI:
@@ -81,8 +83,9 @@ def grade(
     rows: dict[Path, dict] = {}
 
     def write(one: Submission, problem: str) -> None:
+        problem = DISK_FULL if _DISK_FULL.search(problem) else problem
         rows[one.path] = _row(root, nbgrader, one, problem)
-        if problem:
+        if problem and problem != DISK_FULL:  # which is nothing that the learner could mend
             _say_why_not(root, nbgrader, one, problem, rows[one.path]["notes"])
 
     for one in submissions:
@@ -268,6 +271,11 @@ def _reason(result: dict) -> str:
 
 @contextmanager
 def _quiet():
-    """Keep SQLAlchemy's warnings about nbgrader's queries off the terminal."""
-    with warnings.catch_warnings(action="ignore"):
-        yield
+    """Keep off the terminal what SQLAlchemy warns of, and tracebacks of errors that a row names."""
+    log = logging.getLogger("tornado.application")  # to which nbgrader tells a failing database
+    before, log.disabled = log.disabled, True
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        log.disabled = before

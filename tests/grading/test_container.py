@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from course_lib.cli import app
 from course_lib.errors import CourseError
 from course_lib.grading.container import (
     IMAGE,
@@ -46,3 +48,11 @@ def test_an_engine_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CourseError, match="podman is not installed"):
         grade_in_container("podman", tmp_path, [], [])
+
+
+@pytest.mark.parametrize("option", [["--csv", "table.csv"], ["--unsafe-no-sandbox"]])
+def test_an_option_that_has_no_meaning_in_a_container_is_refused(option, tmp_path):
+    command = ["grade", str(tmp_path), "--container", "docker", *option]
+    found = CliRunner().invoke(app, command)
+    assert isinstance(found.exception, CourseError)
+    assert "course grade --csv TABLE" in str(found.exception)

@@ -1,12 +1,14 @@
 """Random damage to what comes from outside: no crash, no hang, and nothing that earns a point.
 
-``COURSE_FUZZ=5000 pytest tests/grading/test_fuzz.py`` tries that many examples of each; without it
-there are 200 of what is quick and 5 for each judge.
+Each part is tried with ever new examples for two seconds, each judge for half a second.
+``COURSE_FUZZ=600 pytest tests/grading/test_fuzz.py`` makes it ten minutes, and two and a half.
 """
 
 import json
 import os
 import struct
+import time
+from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
 
@@ -27,11 +29,25 @@ from course_lib.notebooks.rebuild import read_notebook
 from course_lib.notebooks.run import _MESSAGES, _Client, _Connection, checked_exercise
 from tests.mini import MODULE, RIGHT, answered, write_course
 
-EXAMPLES = int(os.environ.get("COURSE_FUZZ", "200"))
+SECONDS = float(os.environ.get("COURSE_FUZZ", "2"))
 CHECKED = [row.id for row in EXERCISES.values() if row.solution]
-fuzzed = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+few = settings(
+    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
+
+
+def for_seconds(seconds: float, *strategies) -> Callable:
+    """Try the function below, at once, with examples of these strategies until the time is over."""
+
+    def run_it(body: Callable) -> None:
+        attempt = few(given(*strategies)(body))
+        end = time.monotonic() + seconds
+        attempt()
+        while time.monotonic() < end:
+            attempt()
+
+    return run_it
+
 
 texts = st.text(max_size=20) | st.sampled_from(
     ["\ud800", "\0", "code", "markdown", "n_correct", "check-n_correct", "<script>", "x" * 100_000]
@@ -99,28 +115,33 @@ def read_and_rebuild(data: bytes, place, tmp_path) -> None:
     assert tests == [cell.source for cell in release.cells if checked_exercise(cell)]
 
 
-@given(st.data())
-@fuzzed
-def test_a_notebook_with_random_damage_is_read_or_refused(place, tmp_path_factory, data):
+def test_a_notebook_with_random_damage_is_read_or_refused(place, tmp_path):
     notebook = json.loads(nbformat.writes(answered(read_notebook(place), n_correct=RIGHT)))
-    text = json.dumps(damaged(data.draw, notebook, values))
-    read_and_rebuild(text.encode(), place, tmp_path_factory.getbasetemp())
+
+    @for_seconds(SECONDS, st.data())
+    def _(data):
+        text = json.dumps(damaged(data.draw, notebook, values))
+        read_and_rebuild(text.encode(), place, tmp_path)
 
 
-@given(st.data())
-@fuzzed
-def test_a_file_with_random_damage_is_read_or_refused(place, tmp_path_factory, data):
-    content = bytearray(place.read_bytes())
-    for _ in range(data.draw(st.integers(1, 5))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at : at + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=8))
-    read_and_rebuild(bytes(content), place, tmp_path_factory.getbasetemp())
+def test_a_file_with_random_damage_is_read_or_refused(place, tmp_path):
+    whole = place.read_bytes()
+
+    @for_seconds(SECONDS, st.data())
+    def _(data):
+        content = bytearray(whole)
+        for _ in range(data.draw(st.integers(1, 5))):
+            at = data.draw(st.integers(0, len(content) - 1))
+            content[at : at + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=8))
+        read_and_rebuild(bytes(content), place, tmp_path)
 
 
-@given(st.binary(max_size=300) | values.map(lambda value: json.dumps(value).encode()))
-@fuzzed
-def test_anything_at_all_is_read_or_refused(place, tmp_path_factory, data):
-    read_and_rebuild(data, place, tmp_path_factory.getbasetemp())
+def test_anything_at_all_is_read_or_refused(place, tmp_path):
+    anything = st.binary(max_size=300) | values.map(lambda value: json.dumps(value).encode())
+
+    @for_seconds(SECONDS, anything)
+    def _(data):
+        read_and_rebuild(data, place, tmp_path)
 
 
 # --- the channel ---------------------------------------------------------------------------------
@@ -146,32 +167,29 @@ headers = st.fixed_dictionaries(
 )
 
 
-@given(trees, headers | values, st.binary(max_size=64))
-@fuzzed
-def test_messages_of_any_shape_are_plain_data_or_refused(tree, header, blob):
-    text, head = json.dumps(tree).encode(), json.dumps({"0": header}).encode()
-    message = struct.pack("<Q", len(text)) + text + struct.pack("<Q", len(head)) + head + blob
-    try:
-        value = wire.decode(message)
-    except wire.NotPlain:
-        return
-    wire.encode(value)
+def test_messages_of_any_shape_are_plain_data_or_refused():
+    @for_seconds(SECONDS, trees, headers | values, st.binary(max_size=64))
+    def _(tree, header, blob):
+        text, head = json.dumps(tree).encode(), json.dumps({"0": header}).encode()
+        message = struct.pack("<Q", len(text)) + text + struct.pack("<Q", len(head)) + head + blob
+        try:
+            value = wire.decode(message)
+        except wire.NotPlain:
+            return
+        wire.encode(value)
 
 
-@given(
-    st.sampled_from(KINDS),
-    st.dictionaries(
-        st.sampled_from(FIELDS) | texts,
-        values
-        | st.dictionaries(
-            st.sampled_from(["text/plain", "text/html", "image/png", "application/json"]), values
-        ),
-        max_size=6,
-    )
-    | values,
+bundles = st.dictionaries(
+    st.sampled_from(["text/plain", "text/html", "image/png", "application/json"]), values
 )
-@fuzzed
-def test_messages_of_a_kernel_become_outputs_or_nothing(kind, content):
+contents = st.dictionaries(st.sampled_from(FIELDS) | texts, values | bundles, max_size=6) | values
+
+
+def test_messages_of_a_kernel_become_outputs_or_nothing():
+    for_seconds(SECONDS, st.sampled_from(KINDS), contents)(a_message_becomes_an_output_or_nothing)
+
+
+def a_message_becomes_an_output_or_nothing(kind, content):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", id="a")])
     message = {"msg_type": kind, "header": {"msg_type": kind}, "content": content}
     message["parent_header"] = {"msg_id": "x"}
@@ -213,10 +231,12 @@ plain = st.recursive(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", CHECKED)
-@given(st.data())
-@settings(fuzzed, max_examples=max(5, EXAMPLES // 40))
-def test_a_judge_takes_any_answer(exercise, data):
+def test_a_judge_takes_any_answer(exercise):
     """A true answer, damaged; and answers that have nothing to do with the question."""
+    for_seconds(SECONDS / 4, st.data())(lambda data: judge_something(exercise, data))
+
+
+def judge_something(exercise, data):
     module, name = EXERCISES[exercise].solution.split(":")
     namespace = {exercise: getattr(import_module(module), name)}
     honest = data.draw(st.integers(0, 4)) > 0

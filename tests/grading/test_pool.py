@@ -147,6 +147,35 @@ def temporary_folders():
     }
 
 
+@pytest.mark.parametrize("room", [480, 640])  # KiB: the table cannot be written, or one mark
+def test_a_full_disk_loses_nothing(root, room):
+    students = ("ann", "bo", "cy", "di")
+    for student in students:
+        hand_in(root, student, RIGHT)
+    small = root.parent / "small"
+    small.mkdir()
+    grading = f"{sys.executable} -m course_lib.cli grade inbox --jobs 1 --course small/course"
+    lines = f"""
+        mount -t tmpfs -o size={room}k none small || exit 77
+        cp -r course small/course
+        {grading} > first 2> first_errors; echo $? >> first
+        mount -o remount,size=100m small
+        {grading} > second && cp small/course/grades.csv .
+    """
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", lines], cwd=root.parent, check=False)
+    if done.returncode in (1, 77) and not (root.parent / "first").exists():
+        pytest.skip("no disk can be mounted here")
+    first = (root.parent / "first").read_text()
+    errors = (root.parent / "first_errors").read_text()
+    assert first.endswith("1\n")
+    assert "disk is full" in first or "No space left on device" in errors
+    assert "Traceback" not in errors
+    marks = (root.parent / "grades.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[:4] for line in marks] == [
+        [student, MODULE, "graded", "1.0"] for student in students
+    ]
+
+
 def test_a_killed_worker_takes_only_its_submission_with_it(root, monkeypatch):
     for student in ("ann", "bo", "cy"):
         hand_in(root, student, RIGHT)
