@@ -487,7 +487,7 @@ ledger.predict("printed -> handwritten, source only with AdaBN", ..., "accuracy"
 
 # %% nbgrader={"grade_id": "adapt_batchnorm", "solution": true}
 def adapt_batchnorm(model, target_images, batch_size):
-    """Replace every batch-norm layer's running statistics by the target's, in place; return model.
+    """Replace the running statistics of every BatchNorm2d by the target's, in place; return model.
 
     Reset, then the mean over consecutive batches of each batch's own mean and (unbiased) variance,
     each batch with equal weight. Nothing else changes: no weight, no setting of a layer. All other

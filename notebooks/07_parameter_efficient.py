@@ -587,9 +587,10 @@ swap(trained, with_updates)  # and on again
 def apply_lora(model, rank, alpha, names):
     """Put LoRA at the named nn.Linear layers, in place; return (model, n_trainable).
 
-    Only the factors and model.head train (also a weight that is tied to the head's); batch-norm is
-    held, also after train(). n_trainable counts numbers, each tensor once. A name that is unknown
-    or no nn.Linear, or a rank above a named layer's size, is a ValueError with nothing changed.
+    Only the factors and model.head train (also a weight that is tied to the head's). The rest is
+    frozen as in module 01: no old gradient moves it, and batch-norm is held, also after train().
+    n_trainable counts numbers, each tensor once. A name that is unknown or no nn.Linear, or a rank
+    above a named layer's size, is a ValueError with nothing changed.
     """
     ### BEGIN SOLUTION
     modules = dict(model.named_modules())

@@ -4,7 +4,7 @@
     python -m tests.trust freeze              one exercise, all of it
 
 The reference and every answer of the catalogue are judged with 200 seeds by the visible check, with
-every fifth of them by the hidden tests, too (the same judge with more rounds), and every mutant of
+every tenth of them by the hidden tests, too (the same judge with more rounds), and every mutant of
 the reference with two. ``trust.json`` keeps what was found, with a mark of the code it depends on,
 so it can be interrupted, and only what changed is measured again: a new answer alone, all answers
 when a probe or a judge is another. All cores are used.
@@ -33,7 +33,7 @@ from course_lib.checks import run
 from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.judges import probing
 from course_lib.home import write_atomically
-from tests.answers import FILES, answers, expected
+from tests.answers import FILES, FROM_TEXT, answers, expected
 from tests.answers.hostile import hostile
 from tests.mutants import defined, mutants, reference, survived
 from tests.mutants.same import SAME
@@ -47,12 +47,12 @@ Job = tuple[str, str, bool, range]
 
 def main(
     exercises: Annotated[list[str] | None, typer.Argument(help="All by default.")] = None,
-    seeds: Annotated[int, typer.Option(help="For each answer; a fifth of them hidden.")] = 200,
+    seeds: Annotated[int, typer.Option(help="For each answer; a tenth of them hidden.")] = 200,
     jobs: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Measure the checks against the catalogue of answers and the mutants."""
     kept = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
-    with get_context("fork").Pool(jobs, _quiet) as pool:
+    with get_context("fork").Pool(jobs, _start) as pool:
         for exercise in exercises or CHECKED:
             row = kept.get(exercise, {})
             current = row.get("mark") == mark(exercise)
@@ -75,17 +75,15 @@ def measure(exercise: str, seeds: int, pool, known: dict | None) -> dict:
     """
     marks = answer_marks(exercise)
     work = [
-        (exercise, name, hard, range(0, seeds, 5 if hard else 1))
+        (exercise, name, hard, range(0, seeds, 10 if hard else 1))
         for name in marks
         for hard in (False, True)
         if known is None or marks[name] not in known["deserved"]
     ]
     bar = tqdm(pool.imap_unordered(_judge, work), exercise, len(work), leave=False)
-    totals, problems, milliseconds, failed = Counter(), [], {}, set()
+    totals, problems, failed = Counter(), [], set()
     kinds = Counter(name.split("_")[0] for name in marks)
-    for name, hard, outcomes, taken in bar:
-        if name == "reference":
-            milliseconds[hard] = round(1000 * taken)
+    for name, hard, outcomes, _ in bar:
         for outcome, times in outcomes.items():
             if outcome != "deserved":
                 totals[outcome] += times
@@ -96,7 +94,10 @@ def measure(exercise: str, seeds: int, pool, known: dict | None) -> dict:
     if known is None:
         lives = pool.starmap(_lives, [(exercise, name) for name in made if name not in same])
         problems += [f"mutant: {name}" for name in lives if name]
-        alive, ms = sum(map(bool, lives)), [milliseconds[False], milliseconds[True]]
+        alive = sum(map(bool, lives))
+        _quiet()  # and here, where nothing else runs beside it
+        alone = [_judge((exercise, "reference", hard, range(5)))[-1] for hard in (False, True)]
+        ms = [round(1000 * seconds) for seconds in alone]
     else:
         alive, ms = known["survived"], known["ms"]
     return {
@@ -117,10 +118,14 @@ def measure(exercise: str, seeds: int, pool, known: dict | None) -> dict:
     }
 
 
+def _start() -> None:
+    _quiet()
+    probing.draw_case = _remembered(probing.draw_case)  # the slowest to draw
+
+
 def _quiet() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    probing.draw_case = _remembered(probing.draw_case)  # the slowest to draw
 
 
 def _remembered(draw: Callable) -> Callable:
@@ -185,16 +190,14 @@ def mark(exercise: str) -> str:
 
 def answer_marks(exercise: str) -> dict[str, str]:
     """Return a mark of the source of each answer, with all that it shares with the others."""
-    parts = _parts(FILES[exercise])
-    shared = [
-        source for name, (source, _) in parts.items() if not name.startswith(("wrong_", "right_"))
-    ]
+    marks = {"reference": _mark("reference")}
+    for path in (FILES[exercise], FROM_TEXT[exercise]):
+        parts = {name: source for name, (source, _) in _parts(path).items()}
+        own = {name for name in parts if name.startswith(("wrong_", "right_"))}
+        shared = [source for name, source in parts.items() if name not in own]
+        marks |= {name: _mark(name, parts[name], *shared) for name in parts if name in own}
     by_machine = (HERE / "answers" / "hostile.py").read_text(encoding="utf-8")
-    return {
-        "reference": _mark("reference"),
-        **{name: _mark(name, parts[name][0], *shared) for name in answers(exercise)},
-        **{name: _mark(name, by_machine) for name in map("hostile_{}".format, hostile(exercise))},
-    }
+    return marks | {f"hostile_{name}": _mark(name, by_machine) for name in hostile(exercise)}
 
 
 def _parts(path: Path) -> dict[str, tuple[str, ast.AST]]:
@@ -235,7 +238,7 @@ def table(found: dict) -> str:
         "",
         "Written by `python -m tests.trust`; the answers are in [answers](answers), the mutants in",
         "[mutants](mutants). The reference and each answer were judged with the stated number of",
-        "seeds by the visible check, and with every fifth of them by the hidden tests; mutants by",
+        "seeds by the visible check, and with every tenth of them by the hidden tests; mutants by",
         "the hidden tests, with two. A wrong answer must be rejected with the message of its own",
         "misconception, a hostile one with any. *Escapes* are verdicts that accepted such an",
         "answer, *misnamed* those with another message, *false alarms* those that rejected a right",

@@ -5,6 +5,7 @@
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from course_lib.checks import run, wire
 from course_lib.checks.apart import learners_library
 from course_lib.checks.exercises import EXERCISES
 from course_lib.checks.verdict import Verdict
-from tests.answers import FILES, answers, expected
+from tests.answers import FILES, FROM_TEXT, answers, expected
 from tests.apart import process_apart
 from tests.mutants import defined
 
@@ -64,6 +65,8 @@ def test_catalogue_is_large_enough(exercise: str) -> None:
     names = list(CORPUS[exercise])
     assert sum(name.startswith("wrong_") for name in names) >= 8
     assert sum(name.startswith("right_") for name in names) >= 4
+    from_text = FROM_TEXT[exercise].read_text(encoding="utf-8")
+    assert len(re.findall(r"^(?:def|class) wrong_", from_text, re.M)) >= 4
 
 
 def _stub(*_args: object, **_kwargs: object) -> None:
@@ -83,13 +86,16 @@ def test_stub_or_missing_function_is_not_attempted(exercise: str, hard: bool) ->
 _ALL_ANSWERS = """
 from pathlib import Path
 
-def _load(exercise, path):
-    answers = {{"__name__": exercise}}
-    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), answers)
-    return lambda *args, **kwargs: answers[Path({chosen!r}).read_text()](*args, **kwargs)
+def _load(exercise, paths):
+    found = {{}}
+    for path in paths:
+        answers = {{"__name__": exercise}}
+        exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), answers)
+        found |= answers
+    return lambda *args, **kwargs: found[Path({chosen!r}).read_text()](*args, **kwargs)
 
-for exercise, path in {files!r}.items():
-    globals()[exercise] = _load(exercise, path)
+for exercise, paths in {files!r}.items():
+    globals()[exercise] = _load(exercise, paths)
 """
 
 
@@ -97,7 +103,7 @@ for exercise, path in {files!r}.items():
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], run.Channel]]:
     """A process with all answers in it; call with an answer's name to get a channel to that one."""
     chosen = tmp_path_factory.mktemp("apart") / "chosen.txt"
-    files = {exercise: str(path) for exercise, path in FILES.items()}
+    files = {exercise: [str(path), str(FROM_TEXT[exercise])] for exercise, path in FILES.items()}
     source = _ALL_ANSWERS.format(chosen=str(chosen), files=files)
 
     with learners_library() as library, process_apart(source, library) as channel:

@@ -31,7 +31,7 @@ from course_lib.checks.verdict import NotYet
 
 def n_correct(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # (images, classes): more than ten classes; as many images as classes; a single image
-    sizes = [(draw(rng, 45, 60), 12), (draw(rng, 15, 20), draw(rng, 3, 6))]
+    sizes = [(draw(rng, 90, 120), 12), (draw(rng, 15, 20), draw(rng, 3, 6)), (draw(rng, 30, 40), 7)]
     if hard:
         sizes += [(5, 5), (1, 4), (300, 40), (draw(rng, 2, 9), 2)]
     cases = [_logits_and_labels(rng, *size) for size in sizes]
@@ -64,6 +64,9 @@ _COUNTS = {
     "positive": "threshold",
     "above half": "threshold",
     "first ten": "ten_classes",
+    "squashed": "squashed",
+    "no negative": "negative",
+    "magnitude": "magnitude",
 }
 
 
@@ -72,10 +75,15 @@ def _logits_and_labels(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw logits and labels that agree on about half the rows.
 
-    The largest two logits of a row are equal for fewer than one row in a million.
+    Some rows are far above 0 and some far below. The largest two of a row are never near each
+    other.
     """
     while True:
         logits = 2 * torch.randn(n, n_classes, generator=rng)
+        logits += 40 * torch.randn(n, 1, generator=rng)
+        first, second = logits.topk(2, dim=1).values.T
+        if (first - second).min() < 1e-3:
+            continue
         other = torch.randint(n_classes, (n,), generator=rng)
         labels = torch.where(torch.rand(n, generator=rng) < 0.5, logits.argmax(dim=1), other)
         labels[[0, -1]] = logits[[0, -1]].argmax(dim=1)  # whoever leaves out an end is seen
@@ -98,6 +106,9 @@ def _count_formulas(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, flo
         "positive": logits.gather(1, at_label) > 0,
         "above half": logits.softmax(dim=1).gather(1, at_label) > 0.5,
         "first ten": hits & (labels < 10),
+        "squashed": logits.sigmoid().argmax(dim=1) == labels,
+        "magnitude": logits.abs().argmax(dim=1) == labels,
+        "no negative": logits.clamp(min=0).argmax(dim=1) == labels,
     }
     return {name: float(rows.sum()) for name, rows in formulas.items()} | {
         "share": float(hits.double().mean())
@@ -122,8 +133,11 @@ def evaluate(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     seen = [_ask_evaluate(ask, case, {"batch_size": case.batch_size}) for case in cases]
     _compare_accuracies(seen, cases)
 
-    # The batch size may be left out, be 1, or exceed the number of images.
-    _compare_accuracies([_ask_evaluate(ask, cases[0], {})], cases[:1])
+    # The batch size may be left out, be 1, or exceed the number of images. One part comes in eval
+    # mode and the others in train mode.
+    mixed = copy.copy(cases[0])
+    mixed.model = {**cases[0].model, "held": ["backbone.blocks.0.1"]}
+    _compare_accuracies([_ask_evaluate(ask, mixed, {})], cases[:1])
     if hard:
         many, one = _Case(rng, training=False, size=(8, 8), n=300), cases[0].first(1)
         more = [(cases[0], {"batch_size": 1}), (one, {"batch_size": 1000}), (many, {})]
@@ -236,6 +250,11 @@ def _ask_evaluate(ask: Ask, case: _Case, options: dict) -> float:
     if changed or not answer["trainable"]:
         seen = f"`{changed[0]}` has changed" if changed else "`requires_grad` has changed"
         raise NotYet("model_changed", expected="the model as it came", seen=seen)
+    if not answer["modes_restored"] and case.model.get("held"):
+        expected = (
+            "batch-norm of the first block in eval mode and the rest in train mode, as it came"
+        )
+        raise NotYet("part_modes", expected=expected, seen="other modes")
     if not answer["modes_restored"]:
         was, now = ("train", "eval") if case.model["training"] else ("eval", "train")
         raise NotYet(f"left_in_{now}", expected=f"{was} mode, as it came", seen=f"{now} mode")

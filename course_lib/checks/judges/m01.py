@@ -42,7 +42,7 @@ def preprocess(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         question = {"images": images, "mean": mean, "std": std, "channels_last": i % 2 == 1}
         value = returned(ask(question))
         _read_preprocessed(value, images, mean, std)
-    for kind in [torch.float32, torch.float64, torch.float16] if hard else [torch.float32]:
+    for kind in [torch.float32, torch.float64, *([torch.float16] if hard else [])]:
         for scale in (1, 255):
             floats = (scale * torch.rand(2, 3, 5, 4, generator=rng)).to(kind)
             refused(
@@ -131,8 +131,14 @@ def extract_features(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     size = draw(rng, 5, 8)
     rounds = [
         # As many features as classes, so that a shape cannot tell them apart, negative ones among
-        # them, and a model that arrives in train mode.
-        {"last_width": size, "classes": size, "last_relu": False, "training": True},
+        # them, and a model that arrives in train mode, but for one part.
+        {
+            "last_width": size,
+            "classes": size,
+            "last_relu": False,
+            "training": True,
+            "held": ["backbone.blocks.0.1"],
+        },
         # The head is registered first, and fits the image's width: a chain of the model's children
         # in their order runs without an error.
         {
@@ -166,6 +172,8 @@ def extract_features(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         )
         _read_features(answer, spec, images, batch_size or 256)
         _read_model_afterwards(answer, spec, later)
+    one = {"model": spec, "images": images[:1], "later": later, "options": {}}
+    _read_features(ask(one), spec, images[:1], 256)
 
 
 @torch.no_grad()
@@ -257,7 +265,7 @@ def _block_outputs(model: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def _in_train_mode(spec: dict, images: Tensor, batch_size: int) -> Tensor:
-    backbone = build({**spec, "training": True}).backbone
+    backbone = build({**spec, "training": True, "held": []}).backbone
     return torch.cat([backbone(batch) for batch in images.split(batch_size)])
 
 
@@ -273,10 +281,11 @@ def _read_model_afterwards(answer: dict, spec: dict, later: Tensor) -> None:
     if not answer["same_head"]:
         raise NotYet("head", expected="the model's own head", seen="another head, or none")
     if not answer["hooks_removed"]:
-        raise NotYet("hook", expected="no hook of yours left", seen="a hook that still runs")
+        raise NotYet("hook", expected="the hooks that were there", seen="one more, or one fewer")
     if not answer["modes_restored"]:
         mode = "train" if spec["training"] else "eval"
-        raise NotYet("mode", expected=f"every part in {mode} mode, as before", seen="another mode")
+        parts = "every part but one" if spec["held"] else "every part"
+        raise NotYet("mode", expected=f"{parts} in {mode} mode, as before", seen="another mode")
     if not answer["trainable"]:
         raise NotYet("model", expected="parameters that can train", seen="requires_grad False")
     state = answer["state"]
@@ -302,6 +311,7 @@ def freeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         **backbone,
         "options": {"dropout": True, "noise": True, "head_first": True},
         "train": ["parent", "module", "submodules"],
+        "off": True,
     }
     rounds = [plain, mixed, {**plain, "twice": True}]
     if hard:
@@ -316,15 +326,24 @@ def freeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
             },
             {**plain, "options": {"n_blocks": 1, "pool": "max"}, "train": ["submodules"]},
         ]
+    answers = []
     for case in rounds:
         inputs = _freezing(rng, **case)
+        answers.append(ask(inputs))
         try:
-            _read_frozen(ask(inputs), inputs)
+            _read_frozen(answers[-1], inputs)
         except NotYet as found:
             # The same case has just passed with one call.
             if case is rounds[2]:
                 raise NotYet("twice", expected=found.expected, seen=found.seen) from None
             raise
+
+    views = [view for answer in answers for view in answer["views"].values()]
+    training = [name for view in views for name in view["training"]]
+    if training:
+        expected = "`training` False for every part, also before the next forward pass"
+        seen = f"True for {training[0] or 'the module itself'}"
+        raise NotYet("late", expected=expected, seen=seen)
 
 
 def _freezing(rng: torch.Generator, options: dict, where: str, inside: str = "", **case) -> dict:
@@ -345,6 +364,7 @@ def _freezing(rng: torch.Generator, options: dict, where: str, inside: str = "",
         "steps": [[x, torch.randint(3, (6,), generator=rng)] for x in images[1:]],
         "train": ["parent"],
         "optimizer_before": False,
+        "off": False,
         "twice": False,
         **case,
     }

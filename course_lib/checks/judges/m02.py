@@ -21,24 +21,22 @@ from course_lib.transfer.rates import param_groups as _library_groups
 
 
 def param_groups(ask: Ask, rng: torch.Generator, hard: bool) -> None:
-    # Three blocks tell every formula from the others; then a model whose first block and part of
-    # whose second are frozen, with the head registered before the backbone.
-    rounds = [({"n_blocks": 3}, 0), ({"n_blocks": 4, "head_first": True}, 5)]
+    # Three blocks tell every formula from the others; then a model whose second block and part of
+    # whose third are frozen, with the head registered before the backbone.
+    rounds = [({"n_blocks": 3}, slice(0)), ({"n_blocks": 4, "head_first": True}, slice(4, 9))]
     if hard:
         rounds += [
-            ({"n_blocks": 1, "channels": 3}, 0),
-            ({"n_blocks": 4, "dropout": True, "training": True}, 5),
-            ({"n_blocks": 2}, 9),
+            ({"n_blocks": 1, "channels": 3}, slice(0)),
+            ({"n_blocks": 4, "dropout": True, "training": True}, slice(5)),
+            ({"n_blocks": 2}, slice(-1)),  # all but one batch-norm shift, and the head
         ]
-    for options, n_frozen in rounds:
+    for options, frozen in rounds:
         spec = random_model(rng, classes=3, **options)
         names = [name for name, _ in build(spec).named_parameters()]
         backbone = [name for name in names if name.startswith("backbone.")]
-        # n_frozen past the backbone's end: everything but one batch-norm shift, and the head.
-        frozen = backbone[:n_frozen] if n_frozen < len(backbone) else backbone[:-1]
         inputs = {
             "model": spec,
-            "frozen": frozen,
+            "frozen": backbone[frozen],
             "head_lr": 10 ** -(1 + float(torch.rand((), generator=rng))),
             "layer_decay": 0.3 + 0.4 * float(torch.rand((), generator=rng)),
             "weight_decay": 0.05 + 0.1 * float(torch.rand((), generator=rng)),
@@ -130,6 +128,7 @@ def _read_numbers(groups: list[dict], inputs: dict) -> None:
             "above_head": lambda i: lr / decay ** (n_blocks - i + 1),
             "linear": lambda i: lr if i == head else lr * decay * (n_blocks - i + 1),
             "linear_share": lambda i: lr if i == head else lr * i / head,
+            "open_blocks": lambda i: lr * decay ** sum(j > i for j in set(blocks.values())),
         }
         key = next((key for key, formula in slips.items() if gives(formula)), "rate")
         key = {"upside_down_0": "upside_down", "off_by_two": "off_by_one", "head_too": "head_rate",
@@ -314,6 +313,9 @@ def unfreeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     for options, optimizer, held, stages in rounds:
         inputs = _unfreezing(rng, options, optimizer, held, stages)
         _read_stages(ask(inputs), inputs)
+    # Nothing asks for a gradient when the model arrives, the head neither.
+    inputs = _unfreezing(rng, {"n_blocks": 2}, "sgd", "all", [1], frozen=True)
+    _read_stages(ask(inputs), inputs)
     # Two groups for the head, the second twice as fast: which one do new groups follow?
     inputs = _unfreezing(rng, {"n_blocks": 1}, "sgd", "head", [1])
     inputs["two_rates"] = True
@@ -323,7 +325,12 @@ def unfreeze(ask: Ask, rng: torch.Generator, hard: bool) -> None:
 
 
 def _unfreezing(
-    rng: torch.Generator, options: dict, optimizer: str, held: str, stages: list[int]
+    rng: torch.Generator,
+    options: dict,
+    optimizer: str,
+    held: str,
+    stages: list[int],
+    frozen: bool = False,
 ) -> dict:
     spec = random_model(rng, classes=3, **options)
     names = [name for name, _ in build(spec).named_parameters()]
@@ -332,6 +339,7 @@ def _unfreezing(
         "model": spec,
         "optimizer": optimizer,
         "held": [name for name in names if held == "all" or name.startswith("head.")],
+        "frozen": frozen,
         "two_rates": False,
         "lr": 0.02 + 0.03 * float(torch.rand((), generator=rng)),
         "stages": stages,

@@ -215,9 +215,11 @@ def transfer_gain(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         seen.append(_read_gain(ask(dict(zip(_SIDES, cases[-1], strict=True), kind=kind))))
     _compare_gains(seen, cases)
 
-    # Sixteenths are exact in binary: the differences are exactly constant, and have no spread.
+    # Sixteenths are exact in binary: the differences are exactly constant, and have no spread. One
+    # is so small that it is 0.0 when printed in points.
     verdicts = [verdict for _, _, verdict, _ in rounds]
-    for n, sixteenths, verdict in ((5, 2, "helps"), (2, -3, "hurts"), (5, 0, "undecided")):
+    alike = [(5, 2, "helps"), (2, -3, "hurts"), (3, -1 / 256, "hurts"), (5, 0, "undecided")]
+    for n, sixteenths, verdict in alike:
         scratch = torch.randint(6, 11, (n,), generator=rng).double() / 16
         shift = sixteenths / 16
         answer = ask({"transfer": scratch + shift, "scratch": scratch, "kind": "array"})

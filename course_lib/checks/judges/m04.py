@@ -412,6 +412,12 @@ def _read_reversed(answer: dict, leaf: Tensor, lams: list[float], upstream: list
     if not isinstance(gradient, Tensor):
         raise NotYet("no_gradient", expected="a gradient for x", seen="none")
     if _near(gradient, truth):
+        if answer["cut"]:
+            seen = "a result without a graph: a loss of it alone cannot go backward"
+            raise NotYet("cut", expected=f"zeros that come back with lam = {lams[0]:g}", seen=seen)
+        if not _near(answer["beside"], sum(through)):
+            expected = "what is added to the result gets the gradient that arrives there"
+            raise NotYet("in_place", expected=expected, seen="another gradient")
         return
     fields = {
         "expected": f"upstream times -{lams[0]:.3g}" if len(lams) == 1
@@ -664,6 +670,19 @@ def select_model(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         if now != before:
             raise NotYet("labels", expected=f"run {before}, as with other target labels",
                          seen=f"run {now}")  # fmt: skip
+    # Two runs that are alike in all but the labels: which of them is free, and stays so.
+    family, before = families[0], chosen[0]
+    twin = family.runs[before]
+    right = twin["target_probs"].argmax(1)
+    labelled = [{**twin, "target_labels": right}, {**twin, "target_labels": right.flip(0)}]
+    rest = [run for i, run in enumerate(family.runs) if i != before]
+    first, second = (
+        _index(returned(ask({"runs": rest + twins})), len(family.runs) + 1)
+        for twins in (labelled, labelled[::-1])
+    )
+    if first != second:
+        raise NotYet("labels", expected=f"run {first}, as with other target labels",
+                     seen=f"run {second}")  # fmt: skip
     for family, before in zip(families, chosen, strict=True):
         order = torch.randperm(len(family.runs), generator=rng).tolist()
         now = _index(returned(ask({"runs": [family.runs[i] for i in order]})), len(order))

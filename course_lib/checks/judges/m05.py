@@ -220,6 +220,20 @@ def _require_fair_draws(ask: Ask, case: _EpisodeCase) -> None:
         seen += f"support {place[s].mean():.2f}, query {place[q].mean():.2f}"
         expected = "every example of a class as likely as another (mean place about 0.50)"
         raise NotYet("example_chances", expected=expected, seen=seen)
+    # Of `need` examples at random among 60 the first and the last are 61 (need - 1) / (need + 1)
+    # apart, with a deviation of 15 at most in one episode: half of that is 6 deviations or more
+    # away over the 50 episodes or more that have the class.
+    members = (case.labels == case.large[1]).nonzero().flatten().tolist()
+    spans = []
+    for s_idx, _, q_idx, _ in episodes:
+        places = [members.index(i) for i in {*s_idx, *q_idx} & set(members)]
+        spans += [max(places) - min(places)] if places else []
+    need = case.n_shot + case.n_query
+    typical = 61 * (need - 1) / (need + 1)
+    if sum(spans) / len(spans) < typical / 2:
+        seen = f"{sum(spans) / len(spans):.1f} on average"
+        expected = f"the examples of an episode about {typical:.0f} places apart in a class of 60"
+        raise NotYet("neighbours", expected=expected, seen=seen)
 
 
 def _n(value: object) -> str:
@@ -720,11 +734,16 @@ def _compare_episode_intervals(seen: list[list[float]], cases: list[tuple[Tensor
     # of sqrt(.025 · .975 / B) / .0584, which is 4.3 % of a half width for B = 1,000. 20 % is 4.6
     # of these: refused in 1 hidden check (eight sides) of 35,000; B = 200 is refused often.
     fits = [all(0.8 <= ratio <= 1.2 for ratio in pair) for pair in ratios]
+    # Of another level only if it is so in each case: 1.645 for 1.96 is .84 of the width.
+    for slip in zip(*(r["width"] for r in rows), strict=True):
+        halves = [(r["high"] - r["low"]) / 2 for r in rows]
+        if all(abs(a - b) <= 0.03 * b for a, b in zip(halves, slip, strict=True)):
+            require([False], "width")
     if not all(fits):
         one_sided = all(min(pair) < 0.1 < 0.8 < max(pair) for pair in ratios)
         if one_sided:
             require(fits, "one_sided")
-        for key in ("width", "pooled", "spread", "no_root", "one_se", "variance"):
+        for key in ("pooled", "spread", "no_root", "one_se", "variance"):
             for slip in zip(*(r[key] for r in rows), strict=True):
                 if all(
                     # so far that half of a t interval is taken for one standard error

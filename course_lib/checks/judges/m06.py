@@ -30,7 +30,7 @@ from course_lib.checks.verdict import NotYet
 
 def mean_iou(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     # (images, height, width, classes): with classes that are nowhere, and with none such
-    sizes = [(draw(rng, 3, 5), 12, 9, 7), (draw(rng, 2, 4), 8, 11, 5)]
+    sizes = [(draw(rng, 3, 5), 12, 9, 7), (draw(rng, 2, 4), 8, 11, 5), (draw(rng, 70, 90), 5, 4, 3)]
     if hard:
         sizes += [(1, 10, 10, 6), (6, 5, 16, 12), (4, 20, 20, 3), (3, 9, 9, 2)]
     cases = [_label_maps(rng, *size, full=i % 2 == 1) for i, size in enumerate(sizes)]
@@ -83,6 +83,7 @@ def _many(value: object) -> bool:
     return isinstance(value, list) or value.ndim > 0
 
 
+_BATCHES = (8, 16, 32, 64)
 _IOU_SLIPS = {
     "pixel accuracy": "pixel_accuracy",
     "absent 0": "absent_zero",
@@ -95,6 +96,7 @@ _IOU_SLIPS = {
     "per image": "per_image",
     "per image, absent 0": "per_image",
     "per image, absent 1": "per_image",
+    **{f"per batch of {size}": "per_image" for size in _BATCHES},
     "without background": "background",
     "summed": "summed",
     "recall": "recall",
@@ -146,6 +148,8 @@ def _label_maps(
 
 def _tells(name: str, n: int, n_classes: int, full: bool) -> bool:
     """Whether a slip can differ from the truth, and from the other slips, in such a case."""
+    if name.startswith("per batch"):
+        return n > int(name.split()[-1])
     if name.startswith("per image"):
         return n > 1 and name == "per image"
     if name.startswith(("absent", "in a row")):
@@ -168,6 +172,7 @@ def _iou_formulas(pred: Tensor, target: Tensor, n_classes: int) -> dict[str, flo
     per_image = torch.stack([torch.stack(counts(p, t)) for p, t in zip(pred, target, strict=True)])
     image_iou = per_image[:, 0] / (per_image[:, 1] + per_image[:, 2] - per_image[:, 0])
     iou = both / union  # NaN where a class is nowhere
+    batches = {size: per_image.split(size) for size in _BATCHES}
     there, n_present = true > 0, int((union > 0).sum())
     return {
         "truth": iou.nanmean().item(),
@@ -180,6 +185,11 @@ def _iou_formulas(pred: Tensor, target: Tensor, n_classes: int) -> dict[str, flo
         "in a row": iou[:n_present].nanmean().item(),
         "in a row, absent 0": iou[:n_present].nan_to_num(0).mean().item(),
         "per image": image_iou.nanmean(1).mean().item(),
+        **{
+            f"per batch of {size}": sum(_iou_of(part).nanmean().item() for part in parts)
+            / len(parts)
+            for size, parts in batches.items()
+        },
         "per image, absent 0": image_iou.nan_to_num(0).mean().item(),
         "per image, absent 1": image_iou.nan_to_num(1).mean().item(),
         "without background": iou[1:].nanmean().item(),
@@ -191,6 +201,12 @@ def _iou_formulas(pred: Tensor, target: Tensor, n_classes: int) -> dict[str, flo
         "weighted": ((iou.nan_to_num(0) * true).sum() / true.sum()).item(),
         "percent": 100 * iou.nanmean().item(),
     }
+
+
+def _iou_of(counts: Tensor) -> Tensor:
+    """IoU by class from the counts of each image: in both, predicted, true."""
+    both, predicted, true = counts.sum(0)
+    return both / (predicted + true - both)
 
 
 # --- transfer_encoder ----------------------------------------------------------------------------
@@ -207,10 +223,11 @@ def transfer_encoder(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         dtype = torch.float64 if i % 2 else torch.float32
         inputs = {**_encoders(rng, dtype=dtype, **options), "training": i % 2 == 0}
         _read_transferred(ask(inputs), inputs)
-    for odd in ("less", "more", "renamed", "shape", *(["shape", "buffer", "last"] if hard else [])):
+    shapes = ("shape", "as_many", "buffer", "last")  # as many numbers, in another shape
+    for odd in ("less", "more", "renamed", *shapes[: 4 if hard else 2]):
         inputs = _encoders(rng, odd=odd)
         answer = ask(inputs)
-        key = "shape_mismatch" if odd in ("shape", "buffer", "last") else "mismatch"
+        key = "shape_mismatch" if odd in shapes else "mismatch"
         expected = {
             "less": "a ValueError: the segmenter's encoder has a layer more",
             "more": "a ValueError: the segmenter's encoder has a layer less",
@@ -248,6 +265,7 @@ def _encoders(
     elif odd:
         wider = {
             "shape": [["conv", width, width, 1, 1], ["bn", width], ["relu"]],
+            "as_many": [["conv", 9 * width, width, 1, 1], ["bn", width], ["relu"]],
             "buffer": [["conv", width, width, 3, 1], ["bn", width + 1], ["relu"]],
             "last": [["conv", width, width + 1, 3, 1], ["bn", width], ["relu"]],
         }[odd]
@@ -367,7 +385,7 @@ def match_boxes(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     truths = [_hits(*case) for case in cases]
     if not all(torch.equal(a, b) for a, b in zip(seen, truths, strict=True)):
         pattern = torch.cat(seen).tolist()
-        slips = [*_MATCH_SLIPS.items(), *(("pixel", slip) for slip in _PIXEL_SLIPS)]
+        slips = [*_MATCH_SLIPS.items(), *_MORE_SLIPS]
         key = next((key for key, slip in slips if _pattern(slip, cases) == pattern), "value")
         if key == "value":
             _near_the_threshold(ask, rng)
@@ -489,6 +507,28 @@ def _optimal(boxes: Tensor, scores: Tensor, truth: Tensor, threshold: float | No
     return hits
 
 
+def _largest_sum(boxes: Tensor, truth: Tensor, threshold: float, least: float) -> Tensor:
+    """The pairs whose IoUs have the largest sum; an IoU below `least` counts as 0."""
+    iou = _iou(boxes, truth)
+    rows, columns = linear_sum_assignment((iou * (iou >= least)).numpy(), maximize=True)
+    hits = torch.zeros(len(boxes), dtype=torch.bool)
+    hits[rows] = iou[rows, columns] >= threshold
+    return hits
+
+
+def _misses_take(
+    boxes: Tensor, scores: Tensor, truth: Tensor, threshold: float, more_than: float
+) -> Tensor:
+    """A prediction occupies the best free box also if it overlaps too little to be a hit."""
+    iou, hits = _iou(boxes, truth), torch.zeros(len(boxes), dtype=torch.bool)
+    free = [True] * len(truth)
+    for i in scores.argsort(descending=True).tolist():
+        j = _best_free(iou[i], free, 0.0)
+        if j is not None and iou[i, j] > more_than:
+            hits[i], free[j] = iou[i, j] >= threshold, False
+    return hits
+
+
 def _truth_chooses(boxes: Tensor, _s: Tensor, truth: Tensor, threshold: float | None) -> Tensor:
     best = _iou(boxes, truth).max(0)
     hits = torch.zeros(len(boxes), dtype=torch.bool)
@@ -525,10 +565,18 @@ _MATCH_SLIPS: dict[str, Callable[..., Tensor]] = {
     "truth_chooses": _truth_chooses,
     "inverted": lambda b, s, t, th: ~_hits(b, s, t, th),
 }
-_PIXEL_SLIPS: list[Callable[..., Tensor]] = [  # they change each IoU, yet perhaps no hit
-    lambda b, s, t, th: _hits(b, s, t, th, iou=lambda b, t: _iou(b + _ONE_MORE, t + _ONE_MORE)),
-    lambda b, s, t, th: _hits(b.round(), s, t.round(), th),
-    lambda b, s, t, th: _hits(b, s, t, th, iou=_dice),
+# These may give no hit another value, or the same pattern as one another: then they are not named.
+_MORE_SLIPS: list[tuple[str, Callable[..., Tensor]]] = [
+    (
+        "pixel",
+        lambda b, s, t, th: _hits(b, s, t, th, iou=lambda b, t: _iou(b + _ONE_MORE, t + _ONE_MORE)),
+    ),
+    ("pixel", lambda b, s, t, th: _hits(b.round(), s, t.round(), th)),
+    ("pixel", lambda b, s, t, th: _hits(b, s, t, th, iou=_dice)),
+    ("optimal", lambda b, s, t, th: _largest_sum(b, t, th or 0.5, 0.0)),
+    ("optimal", lambda b, s, t, th: _largest_sum(b, t, th or 0.5, th or 0.5)),
+    ("misses_take", lambda b, s, t, th: _misses_take(b, s, t, th or 0.5, -1.0)),
+    ("misses_take", lambda b, s, t, th: _misses_take(b, s, t, th or 0.5, 0.0)),
 ]
 _ONE_MORE = torch.tensor([0, 0, 1, 1])
 
@@ -552,7 +600,7 @@ def _tell_apart(cases: list[tuple]) -> bool:
         if pattern == truth or pattern in patterns:
             return False
         patterns.append(pattern)
-    return not any(_pattern(slip, cases) in patterns for slip in _PIXEL_SLIPS)
+    return not any(_pattern(slip, cases) in patterns for _, slip in _MORE_SLIPS)
 
 
 def _crowd(rng: torch.Generator, threshold: float) -> tuple[Tensor, Tensor, Tensor]:

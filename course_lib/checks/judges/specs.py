@@ -1,5 +1,7 @@
 """Random models for judges to ask about, as plain specifications."""
 
+from collections.abc import Sequence
+
 import torch
 
 from course_lib.checks.probes.models import build, state_of
@@ -23,6 +25,7 @@ def random_model(
     pool: str = "mean",
     head_first: bool = False,
     training: bool = False,
+    held: Sequence[str] = (),
 ) -> dict:
     """Draw a small convolutional model whose every value is random.
 
@@ -44,6 +47,7 @@ def random_model(
         "classes": classes,
         "head_first": head_first,
         "training": training,
+        "held": list(held),
         "pool": pool,
     }
     state = state_of(build(spec))

@@ -39,6 +39,24 @@ MESSAGES = {
             "With many classes, the largest probability is often below one half.",
             "Compare classes with each other, not with a constant.",
         ),
+        "squashed": Message(
+            "Only the order of a row's logits counts, however large they are.",
+            "Different logits seem to have become equal. In float32 a sigmoid is exactly 1 for "
+            "every logit above 17.",
+            "What are the sigmoids of 20 and of 40? Is there a need for them at all?",
+        ),
+        "magnitude": Message(
+            "The largest logit of a row wins, not the one farthest from 0.",
+            "This is the count for the largest absolute value. A logit far below 0 speaks against "
+            "its class.",
+            "Which class has the largest of the logits -9, 1 and 2?",
+        ),
+        "negative": Message(
+            "The largest logit of a row wins, also if all of them are negative.",
+            "Negative logits seem to count as nothing. A logit is no probability: only its "
+            "distance to the others says something.",
+            "Which class has the largest of the logits -3, -1 and -2?",
+        ),
         "ten_classes": Message(
             "The number of classes is read from the logits: any K works.",
             "This is the count over the labels 0 to 9 only. Not every dataset has ten classes.",
@@ -89,6 +107,12 @@ MESSAGES = {
             "would train without dropout and with frozen batch-norm statistics, and nobody would "
             "see it.",
             "Remember the mode before you change it, and put it back before you return.",
+        ),
+        "part_modes": Message(
+            "Every *part* of the model leaves in the mode in which it came.",
+            "The model came in train mode with one part of it in eval mode, as a frozen part is. "
+            "One flag for the whole cannot bring that back.",
+            "`model.modules()` lists the parts. What would you have to note before `eval()`?",
         ),
         "left_in_train": Message(
             "The model leaves in the mode in which it came, here eval mode.",

@@ -214,8 +214,9 @@ MESSAGES = {
             "Put it back at the end, or find a way that leaves the model alone.",
         ),
         "hook": Message(
-            "After the call no hook of yours is left on the model.",
-            "A hook that was registered stays, and runs at every later forward pass.",
+            "After the call the model has the hooks that it had before.",
+            "A hook of yours stays, and runs at every later forward pass; or a hook of somebody "
+            "else went with it.",
             "`register_forward_hook` returns a handle. What can it do?",
         ),
         "mode": Message(
@@ -506,6 +507,12 @@ MESSAGES = {
             "means that the weights do not move, not that nobody may look through them: layers in "
             "front could not learn.",
             "Freeze the parameters and leave the forward pass alone.",
+        ),
+        "late": Message(
+            "Every part *is* in eval mode, whenever somebody looks.",
+            "Its outputs are right, yet after `train()` its `training` is True: eval mode comes "
+            "back only with the next forward pass. Until then the part says the contrary.",
+            "Do not repair what `train()` has done: make `train()` do nothing there.",
         ),
         "unusable": Message(
             "A frozen module can be used like any other: `train()`, `eval()`, forward, backward.",

@@ -63,6 +63,12 @@ MESSAGES = {
             "most general, got the highest rate of the backbone.",
             "`blocks[0]` is at the input. How many steps is it from the head?",
         ),
+        "open_blocks": Message(
+            "The rate of a block depends on its place among all blocks of the backbone.",
+            "Only the blocks that train seem to have been counted. Then freezing one block changes "
+            "the rate of those before it.",
+            "Freeze a block in the middle. Which rates may that change?",
+        ),
         "off_by_one": Message(
             "The last block lies exactly one step below the head.",
             "The rates fall in the right direction, but one step too early or too late.",

@@ -307,6 +307,18 @@ MESSAGES = {
             "With lam = 0 the gradient still flows. Python takes 0 for False, as in `lam or 1`.",
             "What does your code do with `lam` before it uses it?",
         ),
+        "cut": Message(
+            "With λ = 0 zeros come back, which is a gradient, too.",
+            "The result has lost its graph, as by `detach()`: there nothing comes back at all, and "
+            "`backward()` of a loss that has nothing else stops with an error.",
+            "Does λ = 0 need a case of its own?",
+        ),
+        "in_place": Message(
+            "Only what goes through this call is reversed.",
+            "The gradient that arrives was changed in place. Behind a sum, PyTorch hands the same "
+            "tensor to both terms, so the other one got it reversed, too.",
+            "Look for `*=`, `mul_` or `neg_` in your backward pass.",
+        ),
         "hook_on_input": Message(
             "Only what goes *through* the function is reversed. Other uses of x, and other calls, "
             "keep their own gradient.",

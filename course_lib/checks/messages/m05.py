@@ -106,6 +106,12 @@ MESSAGES = {
             "always before the queries.",
             "Put the examples of a class into a random order, then cut.",
         ),
+        "neighbours": Message(
+            "The examples of an episode are drawn one by one, from the whole class.",
+            "They lie next to each other in the dataset. Neighbours often come from one writer or "
+            "one scene, and each place can be right on average all the same.",
+            "Draw a place of its own for each example, without replacement.",
+        ),
         "exactly_enough": Message(
             "n_way classes of exactly n_shot + n_query examples are enough.",
             "The function refused an episode that can be drawn.",

@@ -47,8 +47,8 @@ MESSAGES = {
         ),
         "per_image": Message(
             "Intersections and unions are summed over the whole set before they are divided.",
-            "The IoU of each image was averaged. A class with three pixels in one image then "
-            "counts as much there as one with three thousand in another.",
+            "The IoU of each image, or of each batch, was averaged. A class with three pixels in "
+            "one image then counts as much there as one with three thousand in another.",
             "Count first, over all images; divide once per class.",
         ),
         "background": Message(
@@ -269,6 +269,12 @@ MESSAGES = {
             "Each prediction chooses for itself, best score first, and nobody gives way later.",
             "This looks like the assignment with the most hits. It forgives a detector its order.",
             "May a prediction with a low score take a box that one with a higher score prefers?",
+        ),
+        "misses_take": Message(
+            "Only a hit takes its true box: a prediction that overlaps too little leaves it free.",
+            "A prediction below the threshold took the box as well, and the next one, which fits, "
+            "found it taken.",
+            "When is a true box used up? Look at where you note that.",
         ),
         "truth_chooses": Message(
             "Predictions choose true boxes, not the other way round.",

@@ -136,6 +136,12 @@ MESSAGES = {
             "`detach()` or `.data` in the forward pass.",
             "After `backward()`, print `.grad` of each parameter.",
         ),
+        "input_gradient": Message(
+            "A gradient still flows through the layer to its input.",
+            "The part of it that comes through the given linear is missing, as under `no_grad`. "
+            "Frozen means that its weights do not move; the layers in front learn through it.",
+            "Which parameters need `requires_grad` False? The forward pass needs nothing.",
+        ),
         "training": Message(
             "The factors train as their gradients say.",
             "The output is right, what training makes of it is not: something changes the "
@@ -352,6 +358,12 @@ MESSAGES = {
             "Before any training the model computes what it did.",
             "The output has changed already: an update that is not zero, or a bias that was lost.",
             "Does your layer pass the check of `LoRALinear`?",
+        ),
+        "old_gradient": Message(
+            "Nothing but the factors and the head moves in training.",
+            "A weight that asks for no gradient moved, because an old one still lay in its "
+            "`.grad`: an optimiser applies weight decay and momentum wherever it sees one.",
+            "Module 01 has a function that leaves no gradient behind.",
         ),
         "batchnorm": Message(
             "Batch-norm is held: it computes with its pretrained statistics, also after `train()`, "

@@ -25,6 +25,7 @@ def linear_probe(function: Callable, inputs: dict) -> dict:
 
 def extract_features(function: Callable, inputs: dict) -> dict:
     model = build(inputs["model"])
+    model.head.register_forward_pre_hook(lambda *_: None)  # somebody else's
     head, modes, hooks = model.head, modes_of(model), _n_hooks(model)
     result, record = watched(
         "extract_features", function, model, inputs["images"], **inputs["options"]
@@ -57,6 +58,8 @@ def freeze(function: Callable, inputs: dict) -> dict:
     model.load_state_dict(inputs["model"]["state"])
     if not inputs["optimizer_before"]:
         optimizer = _optimizer(model)
+    if inputs["off"]:  # which does not take away the gradient that it has
+        next(module.parameters()).requires_grad_(False)
     pretrained, attributes = state_of(module), _attributes(module)
 
     # Not an argument here: this module may change, its class included.
@@ -80,9 +83,14 @@ def freeze(function: Callable, inputs: dict) -> dict:
         answer["views"] = {}
         for who in ("nobody", "parent", "module", "submodules"):
             _train(who, parent, module)
+            training = [name for name, mode in modes_of(module).items() if mode]
             with torch.no_grad():
                 output = module(inputs["module_input"])
-            answer["views"][who] = {"output": plain(output), "moved": _moved(pretrained, module)}
+            answer["views"][who] = {
+                "training": training,
+                "output": plain(output),
+                "moved": _moved(pretrained, module),
+            }
         if inputs["inside"]:
             _train("submodules", parent, module)
             with torch.no_grad():

@@ -110,7 +110,7 @@ def best_checkpoint(function: Callable, inputs: dict) -> dict:
 
 def unfreeze(function: Callable, inputs: dict) -> dict:
     """Call it for one stage after the other, and train hostilely after each."""
-    model = build(inputs["model"])
+    model = build(inputs["model"]).requires_grad_(not inputs["frozen"])
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[inputs["optimizer"]]
     options = {"momentum": 0.9} if inputs["optimizer"] == "sgd" else {}

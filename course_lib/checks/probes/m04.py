@@ -37,24 +37,32 @@ def _gradients(loss: Tensor, leaves: list[Tensor]) -> list[Tensor | None]:
 def grad_reverse(function: Callable, inputs: dict) -> dict:
     """Call it once for each lam, on the same x; send a gradient back through every use of x.
 
-    x is itself computed from a leaf, as features are.
+    x is itself computed from a leaf, as features are. Each result is added to something else, which
+    the same gradient reaches.
     """
-    leaf = inputs["x"].clone().requires_grad_()
-    x = 2 * leaf
+    leaf, other = (inputs["x"].clone().requires_grad_() for _ in range(2))
+    x, beside = 2 * leaf, 2 * other
     results, record = [], {"raised": None, "effects": []}
     for lam in inputs["lams"]:
         result, now = watched("grad_reverse", function, x, lam)
         results.append(result)
         record["effects"] += now["effects"]
         record["raised"] = record["raised"] or now["raised"]
-    answer = {**record, "returned": plain(results), "gradient": None}
+    answer = {**record, "returned": plain(results), "gradient": None, "beside": None}
     usable = [r for r in results if isinstance(r, Tensor) and r.shape == x.shape]
     if record["raised"] or len(usable) < len(results):
         return answer
-    uses = zip([x, *results], inputs["upstream"], strict=True)
+    uses = zip([x, *(result + beside for result in results)], inputs["upstream"], strict=True)
     loss = sum((result * upstream).sum() for result, upstream in uses)
-    found, second = watched("grad_reverse", lambda: _gradients(loss, [leaf]))
-    return {**answer, "raised": second["raised"], "gradient": plain(found and found[0])}
+    found, second = watched("grad_reverse", lambda: _gradients(loss, [leaf, other]))
+    gradient, beside = found or (None, None)
+    return {
+        **answer,
+        "raised": second["raised"],
+        "gradient": plain(gradient),
+        "beside": plain(beside),
+        "cut": not all(result.requires_grad for result in results),
+    }
 
 
 def adapt_batchnorm(function: Callable, inputs: dict) -> dict:

@@ -53,6 +53,9 @@ def LoRALinear(function: Callable, inputs: dict) -> dict:
                 not torch.equal(p, before) for p, before in zip(trainable, filled, strict=True)
             ]
             answer["trained"] = plain(module(inputs["x"][0]))
+            x = inputs["x"][0].clone().requires_grad_()
+            (module(x) * inputs["cotangent"]).sum().backward()
+            answer["input_gradient"] = plain(x.grad)
         answer["base_trains"] |= any(p.grad is not None for p in given.values())
         answer["base"] = {name: plain(p) for name, p in given.items()}
 
@@ -74,6 +77,8 @@ def merge(function: Callable, inputs: dict) -> dict:
         module.B.data.copy_(inputs["B"])
     answer: dict = {"merged": []}
     for _ in range(2):
+        is_plain = type(module) is nn.Linear
+        trains = [p.requires_grad for p in module.parameters()]
         module, record = _built("merge", partial(function, module))
         answer |= record
         if record["raised"]:
@@ -86,6 +91,8 @@ def merge(function: Callable, inputs: dict) -> dict:
         output, then = watched("merge", module, inputs["x"])
         seen |= {"weight": plain(module.weight), "bias": plain(module.bias)}
         seen |= {"output": plain(output), "fails": (then["raised"] or {}).get("message")}
+        now = [p.requires_grad for p in module.parameters()]
+        seen |= {"trains_as_before": now == trains or not is_plain}
     return answer
 
 
@@ -93,6 +100,8 @@ def apply_lora(function: Callable, inputs: dict) -> dict:
     """Apply LoRA to a model, look at what trains, and train it with a loop that spares nothing."""
     model = build(inputs["model"])
     parts, modes, names = dict(model.named_modules()), modes_of(model), inputs["names"]
+    for parameter in model.parameters():  # as an earlier backward pass leaves it
+        parameter.grad = torch.ones_like(parameter)
     state = state_of(model)
     # Tensors keep their identity, whatever is built around them. A tied one has the head's name.
     old = {

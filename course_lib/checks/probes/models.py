@@ -1,8 +1,8 @@
 """Models from plain specifications, so that a model can be an input of a check.
 
 A specification is ``{"blocks": [[layer, ...], ...], "classes": K, "head_first": bool,
-"training": bool, "pool": "mean" or "max", "state": {name: tensor}}``, of which the last four may be
-missing; a layer is a list such as ``["conv", 3, 8, 3, 2]``.
+"training": bool, "held": [name, ...], "pool": "mean" or "max", "state": {name: tensor}}``, of which
+the last five may be missing; a layer is a list such as ``["conv", 3, 8, 3, 2]``.
 """
 
 import torch
@@ -64,13 +64,16 @@ class Model(nn.Module):
 
 
 def build(spec: dict) -> Model:
-    """Build the model of a specification, in the mode it names."""
+    """Build the model of a specification, in the mode it names; what is held is in eval mode."""
     model = Model(
         spec["blocks"], spec["classes"], spec.get("head_first", False), spec.get("pool", "mean")
     )
     if "state" in spec:
         model.load_state_dict(spec["state"])
-    return model.train(spec.get("training", False))
+    model.train(spec.get("training", False))
+    for name in spec.get("held", []):
+        model.get_submodule(name).eval()
+    return model
 
 
 def state_of(module: nn.Module) -> dict[str, torch.Tensor]:

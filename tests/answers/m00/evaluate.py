@@ -20,10 +20,11 @@ def _require_images(images):
 
 @contextlib.contextmanager
 def _in_eval(model):
-    was_training = model.training
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     yield
-    model.train(was_training)
+    for part, mode in modes:
+        part.training = mode
 
 
 def wrong_never_switches_to_eval(model, images, labels, batch_size=256):

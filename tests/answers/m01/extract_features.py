@@ -17,7 +17,7 @@ class _eval_mode:
     """Eval mode and no gradients, put back afterwards."""
 
     def __init__(self, model):
-        self.model, self.training = model, model.training
+        self.model, self.modes = model, [(part, part.training) for part in model.modules()]
 
     def __enter__(self):
         self.model.eval()
@@ -26,7 +26,8 @@ class _eval_mode:
 
     def __exit__(self, *error):
         self.gradients.__exit__(*error)
-        self.model.train(self.training)
+        for part, mode in self.modes:
+            part.training = mode
 
 
 def wrong_logits(model, images, batch_size=256):
@@ -361,9 +362,10 @@ def right_loop(model, images, batch_size=256):
 
 
 def right_without_batches(model, images, batch_size=None):
-    training = model.training
+    modes = [part.training for part in model.modules()]
     features = model.eval().backbone(images).detach()
-    model.train(training)
+    for part, mode in zip(model.modules(), modes, strict=True):
+        part.training = mode
     return features
 
 

@@ -476,7 +476,8 @@ def right_recursion(module):
     return module
 
 
-def right_hook_on_every_part(module, mode=False):
+def wrong_hook_on_every_part(module, mode=False):
+    """Named `late`."""
     _no_gradients(module)
     for part in module.modules():
         part.eval()
@@ -484,7 +485,9 @@ def right_hook_on_every_part(module, mode=False):
     return module
 
 
-def right_forward_of_every_part(module):
+def wrong_forward_of_every_part(module):
+    """Named `late`."""
+
     def held(part, forward):
         def in_eval(*args, **kwargs):
             before, part.training = part.training, False

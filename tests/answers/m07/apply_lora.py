@@ -528,7 +528,7 @@ def right_set_submodule(model, rank, alpha, names):
     modules = _look(model, rank, names)
     head = {id(p) for p in model.head.parameters()}
     for parameter in model.parameters():
-        parameter.requires_grad = id(parameter) in head
+        parameter.requires_grad, parameter.grad = id(parameter) in head, None
     for name in names:
         flags = [p.requires_grad for p in modules[name].parameters()]
         model.set_submodule(name, LoRALinear(modules[name], rank, alpha))
@@ -553,6 +553,7 @@ class _Frozen1d(nn.Module):
 def right_batch_norm_replaced(model, rank, alpha, names):
     _look(model, rank, names)
     model.requires_grad_(False)
+    model.zero_grad()
     for name, part in list(model.named_modules()):
         if isinstance(part, nn.BatchNorm2d):
             frozen = FrozenBatchNorm2d(part.num_features, eps=part.eps)
@@ -569,7 +570,7 @@ def right_batch_norm_replaced(model, rank, alpha, names):
 
 def right_train_of_the_whole_model(model, rank, alpha, names):
     _look(model, rank, names)
-    model.requires_grad_(False).eval()
+    model.requires_grad_(False).eval().zero_grad(set_to_none=True)
     _put_in(model, rank, alpha, names)
     model.head.requires_grad_(True)
     model.train = lambda mode=True: model
@@ -584,7 +585,7 @@ def right_list_of_all_linear_layers_first(model, rank, alpha, names):
         raise ValueError(f"These layers cannot be adapted: {sorted(missing) + small}.")
     head = list(model.head.parameters())
     for parameter in model.parameters():
-        parameter.requires_grad_(False)
+        parameter.requires_grad_(False).grad = None
     _put_in(model, rank, alpha, names, _Own)
     for parameter in head:
         parameter.requires_grad_(True)
