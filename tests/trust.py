@@ -11,6 +11,7 @@ when a probe or a judge is another. All cores are used.
 """
 
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from tqdm import tqdm
 
 from course_lib.checks import run
 from course_lib.checks.exercises import EXERCISES
-from course_lib.checks.judges import probing
+from course_lib.checks.judges import m04, m06, probing
 from course_lib.home import write_atomically
 from tests.answers import FILES, FROM_TEXT, answers, expected
 from tests.answers.hostile import hostile
@@ -120,7 +121,8 @@ def measure(exercise: str, seeds: int, pool, known: dict | None) -> dict:
 
 def _start() -> None:
     _quiet()
-    probing.draw_case = _remembered(probing.draw_case)  # the slowest to draw
+    for module, slow in ((probing, "draw_case"), (m04, "_two_samples"), (m06, "_scenes_of_boxes")):
+        setattr(module, slow, _remembered(getattr(module, slow)))
 
 
 def _quiet() -> None:
@@ -133,12 +135,12 @@ def _remembered(draw: Callable) -> Callable:
     known: dict = {}
 
     def again(rng: torch.Generator, *args: object) -> object:
-        key = rng.get_state().numpy().tobytes(), args
+        key = rng.get_state().numpy().tobytes(), repr(args)
         if key not in known:
             known[key] = draw(rng, *args), rng.get_state()
         case, state = known[key]
         rng.set_state(state)
-        return case
+        return copy.deepcopy(case)
 
     return again
 

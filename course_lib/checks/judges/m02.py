@@ -521,13 +521,14 @@ def _read_phases(ask: Ask, inputs: dict) -> None:
     def moved(state: dict, among: list[str]) -> list[str]:
         return [name for name in among if not torch.equal(state[name], start[name])]
 
-    # Three calls with the same start and the same random numbers, so that the ends compare.
+    # All calls have the same start and the same random numbers, so that the ends compare.
     probed, kept_mode = _phases(ask, inputs, 0, _TINY, training=True)
     names = moved(probed, backbone)
     _require_still(names, weights, ("backbone_moved", "statistics"), "ft_steps = 0")
     wanted, accuracy = _peer(inputs)
     # Over 60 drawn cases Adam at 0.01, 0.02 and 0.05 and SGD at 1 were never below the logistic
     # regression, so far from the two points; their accuracies were 3 to 5 points above on average.
+    # tests/TRUST.md asks the reference and the right answers some 2,000 times.
     expected = f"at least {wanted - 0.02:.3f} on the training images (a logistic regression: "
     expected += f"{wanted:.3f})"
     if accuracy(probed) < wanted - 0.02 - 1e-6:
@@ -539,13 +540,16 @@ def _read_phases(ask: Ask, inputs: dict) -> None:
             key = "old_head"
         raise NotYet(key, expected=expected, seen=f"{accuracy(probed):.3f} with ft_steps = 0")
 
+    inputs = {**inputs, "probe_steps": 100}  # enough for what phase two does, and quicker
+    probed, _ = _phases(ask, inputs, 0, _TINY, training=False)
     held, kept_mode_again = _phases(ask, inputs, 20, _TINY, training=False)
     names = [  # a rate of almost nothing may still change a last bit
         name for name in moved(held, backbone)
         if not torch.allclose(held[name], start[name], rtol=1e-5, atol=1e-7)
     ]  # fmt: skip
     _require_still(names, weights, ("ft_rate", "batchnorm"), f"ft_lr = {_TINY:g}")
-    if accuracy(held) < wanted - 0.02 - 1e-6:
+    if accuracy(held) < accuracy(probed) - 0.02 - 1e-6:
+        expected = f"about {accuracy(probed):.3f} on the training images, as with ft_steps = 0"
         seen = f"{accuracy(held):.3f} after 20 steps with ft_lr = {_TINY:g}"
         raise NotYet("head_reset", expected=expected, seen=seen)
 
