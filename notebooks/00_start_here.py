@@ -301,7 +301,8 @@ print(f"after requires_grad_(False): w.grad = {w.grad}")
 # | `.backbone.blocks` | input to output; each parameter and buffer is in exactly one block |
 # | what comes in | is not changed, unless the exercise says so |
 # | modes | each submodule leaves in the mode in which it came; so does the gradient mode |
-# | randomness | your own `torch.Generator().manual_seed(seed)`; the global one is left alone |
+# | randomness | from your own generator, such as `torch.Generator().manual_seed(seed)` |
+# | the global generator | is left alone, but for the first weights of a new layer |
 # | returned vectors, indices | list, array or tensor |
 # | returned numbers | float, or tensor without dimensions |
 # | `low, high` | always a 95 % interval |
@@ -316,7 +317,7 @@ print(f"after requires_grad_(False): w.grad = {w.grad}")
 
 # %% nbgrader={"grade_id": "n_correct", "solution": true}
 def n_correct(logits, labels):
-    """Return how many rows of logits (N, K) have their largest value at the label, an int.
+    """Return how many rows of logits (N, K) have their largest value at the label.
 
     labels (N,) holds integers 0…K-1. Ties do not occur.
     """
@@ -512,7 +513,7 @@ ledger.predict("classes that 20 random digits miss", ..., "classes")
 
 # %% nbgrader={"grade_id": "k_shot_split", "solution": true}
 def k_shot_split(labels, n_shot, seed):
-    """Return two sets of indices into labels (N,): the support set, and the rest.
+    """Return the indices into labels (N,) of the support set, and those of the rest.
 
     The support set has exactly n_shot of every class in labels (any integers, gaps allowed),
     drawn at random by the seed alone; other seeds draw others. No index is on both sides, each is

@@ -562,9 +562,10 @@ def linear_probe(train_x, train_y, val_x, val_y, test_x, test_y, strengths):
     """Return dict(strength, weight (K, D), bias (K,), test_accuracy) of a logistic regression.
 
     Minimises the sum of cross-entropies on train + strength/2 * ||weight||^2 (bias unpenalised)
-    on features (N, D) as given, of about unit scale; labels are 0...K-1, and K = 2 has two rows
-    too. The strength with the best validation accuracy wins, of equals the strongest. Not refitted
-    on val; test labels change test_accuracy (in [0, 1]) and nothing else.
+    on features (N, D) as given, of about unit scale; labels are 0...K-1. K = 2 has two rows, too:
+    they differ by scikit-learn's one. The strength with the best validation accuracy wins, of
+    equals the strongest. Not refitted on val; test labels change test_accuracy (in [0, 1]) and
+    nothing else.
     """
     ### BEGIN SOLUTION
     best_accuracy = -1

@@ -653,10 +653,11 @@ Table(
 def lp_ft(model, images, labels, probe_steps, ft_steps, ft_lr):
     """Fit a new head on frozen features, then train everything from there; return the model.
 
-    Phase one: features in eval mode, at most probe_steps steps; near LogisticRegression(C=1) on
-    the training images. Backbone and buffers unchanged, also by ft_steps = 0. Phase two: every
-    parameter, ft_steps steps at ft_lr, from the fitted head; batch-norm stays in eval mode. The
-    model comes back in the mode in which it came. Labels cover 0...K-1.
+    Phase one: features in eval mode, at most probe_steps steps of an optimiser or solver; near
+    LogisticRegression(C=1) on the training images if there are some hundreds. Backbone and buffers
+    unchanged, also by ft_steps = 0. Phase two: every parameter, ft_steps steps at ft_lr, from the
+    fitted head; batch-norm stays in eval mode. The model comes back in the mode in which it came.
+    Labels cover 0...K-1.
     """
     ### BEGIN SOLUTION
     features = extract_features(model, images)

@@ -294,7 +294,7 @@ plots.show(
 
 # %% nbgrader={"grade_id": "transfer_gain", "solution": true}
 def transfer_gain(transfer, scratch):
-    """Return dict(gain, low, high, verdict) for results per seed, in the same order of seeds.
+    """Return dict(gain, low, high, verdict) for two or more results, in the same order of seeds.
 
     gain: mean of transfer - scratch; low, high: its 95 % interval (Student's t), paired as in
     `paired_effect`.

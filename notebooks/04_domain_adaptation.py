@@ -491,7 +491,7 @@ def adapt_batchnorm(model, target_images, batch_size):
 
     Reset, then the mean over consecutive batches of each batch's own mean and (unbiased) variance,
     each batch with equal weight. Nothing else changes: no weight, no setting of a layer. All other
-    layers act as in eval; the model ends in eval mode. Without batch-norm it stays as it was.
+    layers act as in eval; the model ends in eval mode. Without batch-norm that is all.
     """
     ### BEGIN SOLUTION
     model.eval()

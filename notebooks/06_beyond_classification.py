@@ -500,10 +500,11 @@ check("match_boxes")
 
 # %% nbgrader={"grade_id": "average_precision", "solution": true}
 def average_precision(is_tp, scores, n_truth):
-    """Return the area under the envelope of precision over recall: a float in [0, 1].
+    """Return the area under the envelope of precision over recall, a float.
 
     is_tp (P,) bool and scores (P,) are in any order, the same for both; n_truth is the number of
-    objects. No predictions: 0. No objects: nan, with or without predictions.
+    objects; should there be more hits than that, AP exceeds 1. No predictions: 0. No objects: nan,
+    with or without predictions.
     """
     ### BEGIN SOLUTION
     if n_truth == 0:

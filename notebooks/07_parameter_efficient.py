@@ -278,8 +278,9 @@ class LoRALinear(nn.Module):
     """W x + b + (alpha / rank) · B A x, for x (..., in), with the given linear frozen.
 
     Equals linear(x) at the start: exactly one factor is zero, the other random. Only the factors
-    train, rank · in and rank · out numbers, in the weight's dtype and on its device. The bias may
-    be None. A rank below 1 or above min(in, out) is a ValueError with a sentence.
+    train, rank · in and rank · out numbers, in the weight's dtype and on its device; the gradient
+    flows on to x. The bias may be None. A rank below 1 or above min(in, out) is a ValueError with a
+    sentence.
     """
 
     def __init__(self, linear, rank, alpha):
@@ -474,7 +475,7 @@ def merge(module):
     """Return exactly an nn.Linear that computes what the module does; the module may be used up.
 
     module is the course's LoRALinear (.linear, .A, .B, .scale) or a plain nn.Linear, which comes
-    back unchanged. The bias is kept, and None stays None.
+    back unchanged, `requires_grad` too. The bias is kept, and None stays None.
     """
     ### BEGIN SOLUTION
     if isinstance(module, nn.Linear):

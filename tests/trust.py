@@ -187,7 +187,8 @@ def mark(exercise: str) -> str:
     judge = _needed(CHECKS / "judges" / f"{section}.py", {exercise})
     probe = _needed(CHECKS / "probes" / f"{section}.py", {exercise, *re.findall(r"\w+", judge)})
     texts = [path.read_text(encoding="utf-8") for path in shared]
-    return _mark(*texts, judge, probe, reference(exercise)[1], json.dumps(SAME.get(exercise, {})))
+    parts = [*texts, judge, probe, reference(exercise)[1], json.dumps(SAME.get(exercise, {}))]
+    return _mark(*(re.sub(r'(?s)""".*?"""', "", part) for part in parts))
 
 
 def answer_marks(exercise: str) -> dict[str, str]:
