@@ -41,7 +41,7 @@ def segmentation_loss(logits: Tensor, scenes: Scenes) -> Tensor:
     Background, more than nine pixels in ten, weighs less: otherwise the first thing to be learned,
     and for long the only one, is to say "background" everywhere.
     """
-    weight = torch.ones(logits.shape[1], device=logits.device)
+    weight = logits.new_ones(logits.shape[1])
     weight[0] = BACKGROUND_WEIGHT
     return F.cross_entropy(logits, scenes.masks, weight=weight)
 

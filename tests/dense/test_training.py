@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 
@@ -51,11 +53,24 @@ def test_training_repeats_with_its_seed_and_leaves_the_rest_alone(task):
     assert all(torch.equal(a, b) for a, b in zip(few, kept, strict=True))
 
 
+def test_gradients_of_the_losses():
+    few = scenes.make("train", 2, 0)
+    few = few._replace(boxes=few.boxes.double())
+    check = partial(torch.autograd.gradcheck, fast_mode=True)
+    logits = torch.randn(2, 11, *few.masks.shape[-2:], dtype=torch.float64, requires_grad=True)
+    assert check(lambda x: segmentation_loss(x, few), logits)
+    n_places = [side // 4 for side in few.masks.shape[-2:]]
+    out = torch.randn(2, 14, *n_places, dtype=torch.float64)
+    out[:, -4:] = 2 + 8 * torch.rand(2, 4, *n_places, dtype=torch.float64)
+    assert check(lambda x: detection_loss(x, few), out.requires_grad_())
+
+
 def test_a_frozen_encoder_does_not_move_and_the_rest_does():
     model = Segmenter(Encoder(load_backbone()))
+    few = scenes.make("train", 4, 0)
+    segmentation_loss(model(few.images), few).backward()  # gradients lie about
     freeze(model.encoder)
     before = state(model)
-    few = scenes.make("train", 4, 0)
     fit_scenes(model, few, segmentation_loss, steps=2, lr=1e-2, progress=False)
     moved = {name for name, value in state(model).items() if not torch.equal(value, before[name])}
     assert moved

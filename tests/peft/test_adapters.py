@@ -37,6 +37,18 @@ def test_they_start_as_the_identity_and_the_layer_stays():
         assert not torch.allclose(adapter(x), truth)
 
 
+def test_gradients():
+    for adapter, _, x in all_adapters():
+        names = [name for name, p in adapter.named_parameters() if p.requires_grad]
+        values = [nn.init.normal_(adapter.get_parameter(name)).detach().clone() for name in names]
+
+        def output(x, *values, adapter=adapter, names=names):
+            return torch.func.functional_call(adapter, dict(zip(names, values, strict=True)), (x,))
+
+        inputs = [value.requires_grad_() for value in (x, *values)]
+        assert torch.autograd.gradcheck(output, inputs, fast_mode=True)
+
+
 def test_counts():
     linear, conv = (layer for layer, _ in layers())
     assert n_trainable(BottleneckAdapter(linear, 2)) == 2 * 7 + 2 + 7 * 2 + 7
