@@ -274,7 +274,7 @@ def check_attack(batch: Batch, attack: Attack) -> None:
     assert rows, "it is missing from the table"
     for row in rows:
         check_points(row, attack.points)
-        said = said_of(batch.root, row)
+        said = f"{said_of(batch.root, row)}\n{shown_by(batch.root, row['student'])}"
         assert re.search(attack.says, said, re.DOTALL), said
 
 

@@ -8,8 +8,9 @@ one batch, with honest neighbours in it. To add an attack, add a function::
         return "def n_correct(logits, labels):\\n    return 7"
 
 The text is a regular expression that the instructor and the learner must read: in the row's
-status, in what was put right, or in a verdict. The numbers are the points it must get, 0 for every
-exercise that is not named. A function gets the course's release and returns
+status, in what was put right, in a verdict, or (last) in what the learner's own cells show. The
+numbers are the points it must get, 0 for every exercise that is not named. A function gets the
+course's release and returns
 
 - a text: the answer to ``n_correct``, everything else left blank,
 - a notebook, or bytes: the file that is handed in,

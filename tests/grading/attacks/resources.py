@@ -13,7 +13,7 @@ def after_a_right_answer(release, code):
     return answered(release, n_correct=RIGHT, evaluate=CAGED + code)
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(interrupted after|used more than|ended in).*n_correct: correct", n_correct=1)
 def fork_bomb(release):
     return after_a_right_answer(
         release,
@@ -32,7 +32,7 @@ else:
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(interrupted after|used more than|ended in).*n_correct: correct", n_correct=1)
 def fork_bomb_that_doubles(release):
     return after_a_right_answer(
         release,
@@ -47,7 +47,7 @@ for _ in range(12):
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"n_correct: correct.*refused", n_correct=1)
 def thread_bomb(release):
     return after_a_right_answer(
         release,
@@ -64,12 +64,12 @@ except RuntimeError:
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"n_correct: correct.*MemoryError", n_correct=1)
 def memory_in_one_piece(release):
     return after_a_right_answer(release, "all = bytearray(40 * 2**30)")
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(used more than 1 GB|n_correct: correct.*MemoryError)", n_correct=1)
 def memory_in_many_small_steps(release):
     """At most 12 GB, should nothing stop it."""
     return after_a_right_answer(
@@ -137,7 +137,7 @@ if written > 3 * 2**30:
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"n_correct: correct.*refused", n_correct=1)
 def a_million_small_files(release):
     return after_a_right_answer(
         release,
@@ -172,12 +172,12 @@ except OSError:
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"stopped for more than 16 MB of output.*n_correct: correct", n_correct=1)
 def output_of_200_megabytes(release):
     return after_a_right_answer(release, "for _ in range(2000): print('x' * 100_000)")
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(interrupted after more than|MB of output).*n_correct: correct", n_correct=1)
 def output_in_a_million_pieces(release):
     return after_a_right_answer(
         release,
@@ -190,7 +190,7 @@ for number in range(1_000_000):
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"stopped for more than 16 MB of output.*n_correct: correct", n_correct=1)
 def displays_in_thousands(release):
     return after_a_right_answer(
         release,
@@ -202,7 +202,7 @@ for number in range(3000):
     )
 
 
-@attack("n_correct: (not yet|your code raised)")
+@attack(r"n_correct: not yet.*(nothing came back|ended|was stopped)")
 def output_during_the_answer(release):
     return own_cell(
         release,
@@ -213,12 +213,12 @@ def output_during_the_answer(release):
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"interrupted after more than 10 s.*n_correct: correct.*KeyboardInterrupt", n_correct=1)
 def sleeps_for_ever(release):
     return after_a_right_answer(release, "import time\nwhile True: time.sleep(1)")
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(ran for more than|was stopped).*n_correct: correct", n_correct=1)
 def ignores_every_interrupt(release):
     return after_a_right_answer(
         release,
@@ -239,7 +239,7 @@ while True:
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"(interrupted after|ran for) more than.*n_correct: correct", n_correct=1)
 def computes_where_no_interrupt_comes(release):
     """One call into C that holds the interpreter's lock."""
     return after_a_right_answer(release, "import re\nre.match(r'(a|a)*$', 'a' * 60 + 'b')")
@@ -250,7 +250,7 @@ def stopped_by_its_own_hand(release):
     return own_cell(release, CAGED + "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)")
 
 
-@attack("n_correct: not")
+@attack(r"n_correct: not yet.*(KeyboardInterrupt|nothing came back|was stopped)")
 def answer_that_never_comes(release):
     return own_cell(
         release,
@@ -259,7 +259,7 @@ def answer_that_never_comes(release):
     )
 
 
-@attack("n_correct: not")
+@attack(r"n_correct: not yet.*(KeyboardInterrupt|nothing came back|was stopped)")
 def answer_that_comes_in_drops(release):
     return own_cell(
         release,
@@ -270,7 +270,7 @@ def answer_that_comes_in_drops(release):
     )
 
 
-@attack("n_correct: not|n_correct: your code raised")
+@attack(r"n_correct: (not yet.*(nothing came back|ended)|your code raised.*Recursion)")
 def recursion_without_end(release):
     return own_cell(
         release,
@@ -319,13 +319,10 @@ for number in range(60):
     )
 
 
-@attack("n_correct: correct", n_correct=1)
+@attack(r"n_correct: correct.*\\x1b\[31ma", n_correct=1)
 def pages_that_take_for_ever_to_make(release):
-    lines = r"""
-        print("\x1b[31ma" * 300_000)
-        x = 1{}y = 1
-        """
-    notebook = own_cell(release, lines.format("\n" * 150_000), n_correct=RIGHT)
+    lines = 'print("\\x1b[31ma" * 300_000)\nx = 1' + "\n" * 150_000 + "y = 1"
+    notebook = own_cell(release, lines, n_correct=RIGHT)
     notebook.cells.append(nbformat.v4.new_markdown_cell("```perl\n" + "\n$" * 20_000))
     return notebook
 
