@@ -254,7 +254,10 @@ def said_of(root: Path, row: dict) -> str:
 def shown_by(root: Path, student: str) -> str:
     """All that the learner's own cells printed and displayed, and why they ended."""
     outputs = [output for cell in cells_of(root, student) for output in cell.get("outputs", [])]
-    shown = [o.get("evalue", "") if o.output_type == "error" else str(o) for o in outputs]
+    shown = [
+        f"{o.get('ename', '')}: {o.get('evalue', '')}" if o.output_type == "error" else str(o)
+        for o in outputs
+    ]
     return "\n".join(shown)
 
 
