@@ -321,7 +321,7 @@ for number in range(60):
 
 @attack(r"n_correct: correct.*\\x1b\[31ma", n_correct=1)
 def pages_that_take_for_ever_to_make(release):
-    lines = 'print("\\x1b[31ma" * 300_000)\nx = 1' + "\n" * 150_000 + "y = 1"
+    lines = 'print("\\x1b[31ma" * 100_000)\nx = 1' + "\n" * 150_000 + "y = 1"
     notebook = after_a_right_answer(release, lines)
     notebook.cells.append(nbformat.v4.new_markdown_cell("```perl\n" + "\n$" * 20_000))
     return notebook
