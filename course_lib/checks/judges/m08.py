@@ -367,7 +367,7 @@ class _Study:
             raise NotYet("baseline", expected=expected, seen=seen)
         if abs(mean - truth) > 1e-4:
             raise NotYet("mean", expected=expected, seen=seen)
-        # Accuracies in float32 move an end by some 1e-7; n for n - 1 does so by 2 % of the half.
+        # Accuracies in float32 move an end by some 1e-7; n for n - 1 does so by 6 % of the half.
         least, most = 0.99 * half - 1e-6, 1.01 * half + 1e-6
         if not all(least <= width <= most for width in (mean - low, high - mean)):
             raise NotYet("interval", expected=expected, seen=seen)
