@@ -373,7 +373,7 @@ def _mmd_slips(source: Tensor, target: Tensor, bandwidths: list[float], unbiased
 def grad_reverse(ask: Ask, rng: torch.Generator, hard: bool) -> None:
     shapes = [(4, 3), (5,)] if not hard else [(4, 3), (2, 3, 4, 5), (1,), (), (3, 1), (6, 2)]
     for i, shape in enumerate(shapes):
-        lam = 0.3 + 2 * float(torch.rand((), generator=rng))
+        lam = (0.3 if i else 1.3) + 2 * float(torch.rand((), generator=rng))  # also above 1
         dtype = torch.float64 if i % 2 else torch.float32
         _read_reversed(*_ask_reversed(ask, rng, shape, dtype, [lam]))
     lams = [0.25, 1.75, 0.6] if hard else [0.25, 1.75]

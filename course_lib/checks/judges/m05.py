@@ -544,8 +544,10 @@ def cosine_logits(ask: Ask, rng: torch.Generator, hard: bool) -> None:
         rounds += [(1, 3, 9, 20.0), (40, 2, 3, 1.0), (6, 30, 17, 64.0)]
     cases = []
     for n, k, d, scale in rounds:
-        # Rows of quite different length, none of them near 0.
+        # Rows of quite different length, one shorter than 1, none of them near 0.
         x, w = (_long_rows(rng, rows, d) for rows in (n, k))
+        for rows in (x, w):
+            rows[-1] *= 0.4 / rows[-1].norm()
         scale *= 1 + torch.rand((), generator=rng).item() / 2
         if n == k:  # one of them in float64
             x, w = x.double(), w.double()
