@@ -10,7 +10,7 @@ with the imports and helpers it needs (helpers start with an underscore). Its na
 ``right_<form>``
     Must be accepted. It may be any callable, not only a function.
 
-``from_text/`` holds more of both kinds, by people who had read the exercise's text and had seen
+``from_text/`` holds more of both kinds, by authors who had read the exercise's text and had seen
 neither its check nor the rest of the catalogue.
 
 A file imports only what a learner's code may import: it also runs in a process apart. To add an
