@@ -3,24 +3,17 @@
 Screenshots are kept in the folder that COURSE_SCREENSHOTS names, if it is set.
 """
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 from course_lib.grading.grade import build
 from course_lib.notebooks.rebuild import read_notebook
-from tests.browser.test_lab import OPTIONS
+from tests.browser.test_lab import OPTIONS, keep
 from tests.lab import running_lab
 from tests.mini import MODULE, RIGHT, SHARE, answered, save, write_course
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def keep(page, name):
-    folder = os.environ.get("COURSE_SCREENSHOTS")
-    page.screenshot(path=str(Path(folder) / f"formgrader_{name}.png")) if folder else None
 
 
 def test_one_click_grades_and_the_verdicts_are_shown(tmp_path, chromium):
@@ -49,14 +42,14 @@ def test_one_click_grades_and_the_verdicts_are_shown(tmp_path, chromium):
         for student, score in (("ann", "1 / 3"), ("bo", "0 / 3")):
             row = page.locator("tr", has_text=student)
             expect(row.locator(".score")).to_have_text(score)
-        keep(page, "submissions")
+        keep(page, "formgrader-submissions")
 
         page.goto(f"{host}/formgrader/gradebook/{MODULE}/{MODULE}")
         expect(page.locator("tbody tr")).to_have_count(2)
-        keep(page, "gradebook")
+        keep(page, "formgrader-gradebook")
         page.locator("tbody tr", has_text="1 / 1").locator("a").first.click()
         verdict = page.locator(".course-verdict")
         expect(verdict).to_contain_text("n_correct: correct")
         expect(page.locator("#check-n_correct")).to_have_attribute("placeholder", "1")
-        keep(page, "answer")
+        keep(page, "formgrader-answer")
         browser.close()

@@ -51,6 +51,12 @@ def page(address, chromium):
         browser.close()
 
 
+def keep(page, name):
+    if folder := os.environ.get("COURSE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
 def code_cell(page, text):
     return page.locator(".jp-CodeCell").filter(
         has=page.locator(".jp-InputArea", has_text=text)
@@ -89,9 +95,7 @@ def verdict(page, outcome):
         cells = page.locator(".jp-CodeCell").all_inner_texts()
         raise AssertionError("\n---\n".join(["no verdict; the cells:", *cells])) from late
     card.scroll_into_view_if_needed()
-    if folder := os.environ.get("COURSE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{outcome.replace(' ', '-')}.png")
+    keep(page, outcome.replace(" ", "-"))
     return card.inner_text()
 
 
