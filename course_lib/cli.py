@@ -105,6 +105,8 @@ def check(
     """
     from course_lib.checks.progress import note
 
+    if answer and answer.suffix == ".ipynb":
+        raise CourseError(f"{answer} is a notebook: check all of it with `course check {answer}`.")
     verdicts = _check_file(what, answer) if answer else _check_notebook(Path(what), course)
     try:
         for verdict in verdicts:

@@ -145,3 +145,9 @@ def test_data_that_is_missing_is_named_with_the_way_to_get_it():
     assert result.returncode == 1
     assert "course data fetch photos" in result.stdout
     assert "1000 images" in result.stdout
+
+
+def test_a_notebook_in_place_of_a_python_file_is_told_where_to_go(tmp_path):
+    result = course("check", "n_correct", tmp_path / "mine.ipynb")
+    assert result.returncode != 0
+    assert "is a notebook: check all of it with `course check" in result.stderr
